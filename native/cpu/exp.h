@@ -38,13 +38,14 @@ inline ReducedFloat reduced_by_log_two(float x) {
   return {shifted, fused(k, -math::kFloatLogTwoRest, fused(k, -math::kFloatLogTwo, x))};
 }
 
-// (exp(r) − 1 − r) / r² for |r| ≤ ln 2 / 2: a polynomial fitted so that exp(r) − 1 is within 2⁻²⁸
-// of exp(r).
+// (exp(r) − 1 − r) / r² for |r| ≤ ln 2 / 2: a polynomial, from its highest power down, fitted so
+// that exp(r) − 1 is within 2⁻²⁸ of exp(r).
+inline constexpr float kExpCurve[] = {0x1.6db4e4p-10f, 0x1.123be0p-7f, 0x1.55545ep-5f,
+                                      0x1.55548ep-3f, 0x1p-1f};
 inline float exp_curve_near_zero(float r) {
-  float p = 0x1.6db4e4p-10f;
+  float p = kExpCurve[0];
 #pragma GCC unroll 4
-  for (float coefficient : {0x1.123be0p-7f, 0x1.55545ep-5f, 0x1.55548ep-3f, 0x1p-1f})
-    p = fused(p, r, coefficient);
+  for (int i = 1; i < 5; ++i) p = fused(p, r, kExpCurve[i]);
   return p;
 }
 // exp(r) − 1, likewise.

@@ -82,11 +82,7 @@ export class Projection {
     const [left, right] = [owned.add(u), owned.add(v)];
     const own = await splitOf(task, values, alpha, previous.shape);
     if (own.count === 0) return undefined;
-    using flat = previous.reshape([previous.size]);
-    using begin = flat.rows(0, own.rank ** 2);
-    const common = owned.add(begin.reshape([own.rank, own.rank]));
-    const diagonal = owned.add(new Tensor(task.device, [s.size, 1], previous.dtype));
-    return new Projection(task, own, { left, right, common, diagonal });
+    return new Projection(task, own, { left, right, ...measuredIn(previous, own.rank, s.size, owned) });
   }
 
   /**
@@ -109,7 +105,7 @@ export class Projection {
       using images = new Tensor(device, rows.shape, dtype);
       ops.gemm(queue, { a: x, b: right, c: images });
       ops.gemm(queue, { a: rows, b: images, c: square, transA: 'transposed', beta: 1 });
-      await task.wait(device.flow() ?? Promise.resolve());
+      await task.wait(device.flow());
     }
     const { u, s, v } = await task.waitFor(svd(square));
     using values = s;
@@ -120,11 +116,8 @@ export class Projection {
     const [ownLeft, ownRight] = [left, right].map(({ shape }) => owned.add(new Tensor(device, shape, dtype)));
     ops.gemm(queue, { a: left, b: turn, c: ownLeft! });
     ops.gemm(queue, { a: right, b: other, c: ownRight! });
-    using flat = square.reshape([square.size]);
-    using begin = flat.rows(0, own.rank ** 2);
-    const common = owned.add(begin.reshape([own.rank, own.rank]));
-    const diagonal = owned.add(new Tensor(device, [rank, 1], dtype));
-    return new Projection(task, own, { left: ownLeft!, right: ownRight!, common, diagonal });
+    const measured = measuredIn(square, own.rank, rank, owned);
+    return new Projection(task, own, { left: ownLeft!, right: ownRight!, ...measured });
   }
 
   /** Takes note of the rows of X from one on. */
@@ -245,3 +238,16 @@ export const isCanceled = (length: number, lengths: readonly number[], dtype: 'f
 /** The factor that brings the sum of what was added to the mean length of the task vectors; 1 where they cancel. */
 export const factorOf = (length: number, lengths: readonly number[], dtype: 'f32' | 'f64'): number =>
   isCanceled(length, lengths, dtype) ? 1 : sumOf(lengths) / lengths.length / length;
+
+/** Tensors for what is measured of `size` directions, `rank` of them protected: in a matrix's memory, and beside it. */
+function measuredIn(
+  matrix: Tensor,
+  rank: number,
+  size: number,
+  owned: Owned<Tensor>,
+): { common: Tensor; diagonal: Tensor } {
+  using flat = matrix.reshape([matrix.size]);
+  using begin = flat.rows(0, rank ** 2);
+  const common = owned.add(begin.reshape([rank, rank]));
+  return { common, diagonal: owned.add(new Tensor(matrix.device, [size, 1], matrix.dtype)) };
+}

@@ -96,16 +96,12 @@ export async function planOf(op: string, settings: Settings, model: Model): Prom
   }
   for (const { option, pattern, isUsed } of [...included, ...skipped, ...bits]) {
     if (isUsed) continue;
-    if (settings.strict)
-      throw refusal(
-        op,
-        option,
-        `have patterns of ${option === 'bitsOf' ? 'matrices that are compressed' : 'names that the model has'}`,
-        quote(pattern),
-      );
-    warnings.push(
-      `the pattern ${quote(pattern)} of ${option} is that of no ${option === 'bitsOf' ? 'matrix that is compressed' : 'tensor'}`,
-    );
+    const [all, one] =
+      option === 'bitsOf'
+        ? ['matrices that are compressed', 'matrix that is compressed']
+        : ['names that the model has', 'tensor'];
+    if (settings.strict) throw refusal(op, option, `have patterns of ${all}`, quote(pattern));
+    warnings.push(`the pattern ${quote(pattern)} of ${option} is that of no ${one}`);
   }
   if (settings.strict && misfits.length > 0)
     throw new OrthokitError(

@@ -11,14 +11,6 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
 
 template <class T>
-void read_row(const View& from, int64_t at, int64_t n, T* to) {
-  visit_storage(from.dtype, [&]<class S>() {
-    const S* v = from.as<S>() + at;
-    for (int64_t j = 0; j < n; ++j) to[j] = convert<T>(v[j]);
-  });
-}
-
-template <class T>
 class FeaturesOfTask {
  public:
   FeaturesOfTask(const TaskFeatures& op, int64_t task, double* means)
@@ -61,10 +53,11 @@ class FeaturesOfTask {
 
  private:
   void read(int64_t i, T* row) const {
-    if (i < supports_)
-      read_row(op_.support, (task_ * supports_ + i) * columns_, columns_, row);
-    else
-      read_row(op_.query, (task_ * (rows_ - supports_) + i - supports_) * columns_, columns_, row);
+    const bool is_support = i < supports_;
+    const int64_t of_task =
+        is_support ? task_ * supports_ + i : task_ * (rows_ - supports_) + i - supports_;
+    convert_block(is_support ? op_.support : op_.query, of_task * columns_, columns_, op_.x.dtype,
+                  row);
     if (!op_.mean) return;
     T buffer[kBlock];
     for (int64_t done = 0; done < columns_; done += kBlock) {

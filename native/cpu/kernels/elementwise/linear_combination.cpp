@@ -37,7 +37,7 @@ static void combine(const LinearCombination& op, const double* coefficients, con
   T* out = view.as<T>() + c.begin;
   T factors[LinearCombination::kMaxTerms];
   const T* x[LinearCombination::kMaxTerms];
-  bool streams = int64_t(bytes_in(view)) > kBeyondCaches && is_line(out);
+  bool streams = streams_to(view, out);
   for (int64_t j = 0; j < op.coefficients.count; ++j) {
     factors[j] = T(coefficients[j]);
     x[j] = op.terms[j * op.out.count + c.tensor].as<T>() + c.begin;

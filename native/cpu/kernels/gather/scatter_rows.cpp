@@ -97,8 +97,7 @@ void scatter_rows(const ScatterRows& op, Stream& stream) {
     const int64_t *first = sources.first, *from = sources.from;
     const T* x = op.x.as<T>();
     const int64_t bytes = size * int64_t(sizeof(T));
-    const bool streams = int64_t(bytes_in(op.out)) > kBeyondCaches && is_line(op.out.data) &&
-                         is_line(op.x.data) && bytes % kLine == 0;
+    const bool streams = streams_to(op.out, op.out.as<T>()) && is_line(x) && are_lines(bytes);
     for_rows(stream, sources.places, size, [&](int64_t begin, int64_t end) {
       for (int64_t k = begin; k < end; ++k) {
         const int64_t count = first[k + 1] - first[k];

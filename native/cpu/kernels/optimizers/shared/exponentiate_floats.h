@@ -10,10 +10,6 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Those of exp_curve_near_zero, from the highest power down.
-inline constexpr float kExpCurve[] = {0x1.6db4e4p-10f, 0x1.123be0p-7f, 0x1.55545ep-5f,
-                                      0x1.55548ep-3f, 0x1p-1f};
-
 // The instructions for the lesser and the greater give their second operand where one is NaN, so
 // that NaN passes.
 class ExponentiateFloats {
