@@ -1,5 +1,6 @@
-// Which folder of native/ may include what: lib → addon → core → backend → kernel, one direction. And that each file of C++
-// includes what declares the names that it uses: where files are joined before they are compiled, no compiler says so.
+// Which folder of native/ may include what: lib → addon → core → backend → kernel, one direction. That each file of C++
+// includes what declares the names that it uses: where files are joined before they are compiled, no compiler says so. And
+// that some file includes each header.
 // usage: node scripts/check-includes.mjs [root]
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -41,6 +42,7 @@ function problem(file, header, quoted) {
 const native = path.join(root, 'native');
 const files = readdirSync(native, { recursive: true }).filter((file) => /\.(h|c|cpp|cu|cuh)$/.test(file));
 const problems = [];
+const included = new Set();
 for (const file of files.sort()) {
   if (!Object.hasOwn(mayInclude, file.split('/')[0])) {
     problems.push(`native/${file}: no include rule for this folder`);
@@ -49,10 +51,13 @@ for (const file of files.sort()) {
   const lines = readFileSync(path.join(native, file), 'utf8').split('\n');
   for (const [i, line] of lines.entries()) {
     const include = /^\s*#\s*include\s*([<"])([^>"]+)[>"]/.exec(line);
+    if (include) included.add(include[2]);
     const found = include && problem(file, include[2], include[1] === '"');
     if (found) problems.push(`native/${file}:${i + 1}: ${found}`);
   }
 }
+for (const file of files)
+  if (/\.(h|cuh)$/.test(file) && !included.has(file)) problems.push(`native/${file}: no file includes it`);
 problems.push(...lacks(native, files));
 if (files.length === 0) problems.push(`no sources in ${native}`);
 for (const line of problems) console.error(line);

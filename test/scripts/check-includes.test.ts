@@ -7,14 +7,21 @@ import { describe, expect, it } from 'vitest';
 
 const script = path.join(import.meta.dirname, '..', '..', 'scripts', 'check-includes.mjs');
 
-function check(file: string, include: string) {
+function checkFiles(files: Record<string, string>) {
   const root = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
-  const target = path.join(root, 'native', file);
-  mkdirSync(path.dirname(target), { recursive: true });
-  writeFileSync(target, `#pragma once\n#include ${include}\n`);
+  for (const [file, code] of Object.entries(files)) {
+    const target = path.join(root, 'native', file);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, code);
+  }
   const { status, stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
   return { status, stderr };
 }
+const check = (file: string, include: string) =>
+  checkFiles({
+    [file]: `#pragma once\n#include ${include}\n`,
+    [`${path.posix.dirname(file)}/user.cpp`]: `#include "${file}"\n`,
+  });
 
 it.each([
   ['ops/elementwise/fill.h', '"core/op.h"'],
@@ -44,20 +51,24 @@ it.each([
   expect(stderr).toContain(`native/${file}`);
 });
 
+it('refuses a header that no file includes', () => {
+  const files = { 'ops/fill.h': '#pragma once\n', 'cpu/kernels/fill.cpp': '#include "ops/fill.h"\n' };
+  expect(checkFiles(files)).toEqual({ status: 0, stderr: '' });
+  expect(checkFiles({ ...files, 'math/roots.h': '#pragma once\n' })).toEqual({
+    status: 1,
+    stderr: 'native/math/roots.h: no file includes it\n',
+  });
+});
+
 describe('a file of C++', () => {
   const files = {
+    'cpu/user.cpp': '#include "cpu/tiles.h"\n',
     'ops/fill.h': '#pragma once\nnamespace orthokit {\nstruct Fill {};\n}\n',
     'cpu/tiles.h':
       '#pragma once\n#include <vector>\n#include "ops/fill.h"\nnamespace orthokit::cpu {\ninline void tile(const Fill&) {}\n}\n',
   };
   const lines = (text: string): string[] => {
-    const root = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
-    for (const [file, code] of Object.entries({ ...files, 'cpu/kernels/fill.cpp': text })) {
-      const target = path.join(root, 'native', file);
-      mkdirSync(path.dirname(target), { recursive: true });
-      writeFileSync(target, code);
-    }
-    const { stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
+    const { stderr } = checkFiles({ ...files, 'cpu/kernels/fill.cpp': text });
     return stderr.split('\n').filter((line) => line !== '');
   };
 

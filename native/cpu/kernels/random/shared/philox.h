@@ -18,6 +18,11 @@ inline constexpr int kPhiloxBlocks = 4;
 #endif
 // A word a lane, in the lower half; the upper one is not cleared, as products do not read it.
 using PhiloxLanes = uint64_t __attribute__((vector_size(8 * kPhiloxBlocks)));
+#ifdef __AVX512F__
+inline constexpr PhiloxLanes kPhiloxPlaces{0, 1, 2, 3, 4, 5, 6, 7};
+#else
+inline constexpr PhiloxLanes kPhiloxPlaces{0, 1, 2, 3};
+#endif
 
 inline void multiply_words(const PhiloxLanes& a, uint32_t factor, PhiloxLanes& product) {
 #ifdef __AVX512F__
@@ -30,10 +35,9 @@ inline void multiply_words(const PhiloxLanes& a, uint32_t factor, PhiloxLanes& p
 // Blocks `index` … `index` + kPhiloxBlocks − 1, as philox() of math/philox.h.
 inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32_t* words) {
   uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
-  PhiloxLanes c0{}, c2 = PhiloxLanes{} + (stream & 0xffffffffu),
-                    c3 = PhiloxLanes{} + (stream >> 32);
-  for (int lane = 0; lane < kPhiloxBlocks; ++lane) c0[lane] = index + uint64_t(lane);
-  PhiloxLanes c1 = c0 >> 32, p0, p1;
+  PhiloxLanes c0 = kPhiloxPlaces + index, c1 = c0 >> 32,
+              c2 = PhiloxLanes{} + (stream & 0xffffffffu), c3 = PhiloxLanes{} + (stream >> 32), p0,
+              p1;
 #pragma GCC unroll 10
   for (int round = 0; round < 10; ++round) {
     multiply_words(c0, 0xd2511f53u, p0), multiply_words(c2, 0xcd9e8d57u, p1);
