@@ -15,6 +15,12 @@ struct Grid {
   size_t shared = 0;  // bytes of dynamic shared memory
 };
 
+// Blocks for `items` that they take in turn: more than a grid may have wait their turn.
+inline dim3 blocks_for(int64_t items) {
+  constexpr int64_t kMostBlocks = 0x7fffffff;
+  return dim3(unsigned(items < kMostBlocks ? items : kMostBlocks));
+}
+
 template <class... P>
 class CallOf final : public KernelCall {
  public:

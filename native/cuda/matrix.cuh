@@ -53,10 +53,8 @@ void for_matrix(Stream& stream, int64_t rows, int64_t columns, const Body& body)
   if (rows == 0 || columns == 0) return;
   const bool fours = columns % kVector == 0;
   const Tiling tiling = tile(rows, fours ? columns / kVector : columns);
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  const int64_t blocks = tiling.tiles < kMostBlocks ? tiling.tiles : kMostBlocks;
   const auto kernel = fours ? matrix_kernel<kVector, Body> : matrix_kernel<1, Body>;
-  launch(stream, kernel, {dim3(unsigned(blocks)), kMatrixThreads}, tiling, body);
+  launch(stream, kernel, {blocks_for(tiling.tiles), kMatrixThreads}, tiling, body);
 }
 
 }  // namespace orthokit::cuda

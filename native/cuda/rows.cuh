@@ -81,10 +81,9 @@ __global__ void __launch_bounds__(kThreadsOfBlock<threads>, blocks_of_rows<threa
 
 template <int threads, class Body>
 void run_rows(Stream& stream, int64_t rows, const Body& body) {
-  constexpr int64_t kTeams = kThreadsOfBlock<threads> / threads, kMostBlocks = 0x7fffffff;
-  const int64_t wanted = (rows + kTeams - 1) / kTeams;
-  const auto blocks = unsigned(wanted < kMostBlocks ? wanted : kMostBlocks);
-  launch(stream, row_kernel<threads, Body>, {blocks, kThreadsOfBlock<threads>}, rows, body);
+  constexpr int64_t kTeams = kThreadsOfBlock<threads> / threads;
+  launch(stream, row_kernel<threads, Body>,
+         {blocks_for((rows + kTeams - 1) / kTeams), kThreadsOfBlock<threads>}, rows, body);
 }
 
 // body(team, row) for every row. A body is a struct of plain data with a __device__ operator() that

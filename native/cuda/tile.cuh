@@ -290,12 +290,6 @@ template <class T, int side, bool a_deep, bool b_deep, int most_steps = kRun>
 using TileProduct =
     PanelProduct<T, side, Panel<T, a_deep, side>, Panel<T, b_deep, side>, most_steps>;
 
-// Blocks for `items` that they take in turn: more than a grid may have wait their turn.
-inline dim3 blocks_for(int64_t items) {
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  return dim3(unsigned(items < kMostBlocks ? items : kMostBlocks));
-}
-
 inline int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1) / part; }
 
 // How a depth is cut where there are too few tiles to fill a device: slices are summed apart, then

@@ -265,9 +265,7 @@ static void cluster_round(const ClusterRound& op, Stream& stream) {
                            op.fixed_rows(),
                            stream.scratch<double>(tasks * (3 * n * k + 4 * n)),
                            stream.scratch<int32_t>(tasks * (n * op.degree() + 2 * n + 1))};
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  launch(stream, cluster_round_kernel,
-         {unsigned(tasks < kMostBlocks ? tasks : kMostBlocks), kRoundThreads}, round, tasks);
+  launch(stream, cluster_round_kernel, {blocks_for(tasks), kRoundThreads}, round, tasks);
 }
 ORTHOKIT_KERNEL(ClusterRound, cluster_round);
 

@@ -74,15 +74,12 @@ static void find_features(const TaskFeatures& op, Stream& stream) {
                             op.columns(),
                             op.lengths == RowLengths::kUnit,
                             op.shift == QueryShift::kMeans};
-  constexpr int64_t kMostBlocks = 0x7fffffff;
   const int64_t rows = op.norms.size(), columns = op.center.size(),
                 groups = (columns + kFeatureThreads - 1) / kFeatureThreads;
   if (rows > 0)
-    launch(stream, feature_rows_kernel<S, T>,
-           {unsigned(rows < kMostBlocks ? rows : kMostBlocks), kFeatureThreads}, f, rows);
+    launch(stream, feature_rows_kernel<S, T>, {blocks_for(rows), kFeatureThreads}, f, rows);
   if (columns > 0)
-    launch(stream, feature_means_kernel<S, T>,
-           {unsigned(groups < kMostBlocks ? groups : kMostBlocks), kFeatureThreads}, f, columns);
+    launch(stream, feature_means_kernel<S, T>, {blocks_for(groups), kFeatureThreads}, f, columns);
 }
 
 template <class S>

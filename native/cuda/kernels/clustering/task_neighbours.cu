@@ -39,10 +39,8 @@ __global__ void __launch_bounds__(kNeighbourThreads)
 static void task_neighbours(const TaskNeighbours& op, Stream& stream) {
   const int64_t rows = op.tasks() * op.rows();
   if (rows == 0 || op.count() == 0) return;
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  const int64_t blocks = (rows + kNeighbourThreads - 1) / kNeighbourThreads;
   launch(stream, task_neighbours_kernel,
-         {unsigned(blocks < kMostBlocks ? blocks : kMostBlocks), kNeighbourThreads},
+         {blocks_for((rows + kNeighbourThreads - 1) / kNeighbourThreads), kNeighbourThreads},
          op.products.as<double>(), op.tasks(), op.rows(), op.count(), op.from,
          op.index.as<int32_t>(), op.distances.as<double>());
 }

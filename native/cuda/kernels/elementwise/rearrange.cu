@@ -87,10 +87,8 @@ static void rearrange(const Rearrange& op, Stream& stream) {
         plan.size[last], plan.size[inner], plan.in_x[last], plan.in_out[inner], 0, 0, 0};
     runs.wide = (runs.columns + kSide - 1) / kSide, runs.high = (runs.rows + kSide - 1) / kSide;
     runs.tiles = rest.count() * runs.wide * runs.high;
-    constexpr int64_t kMostBlocks = 0x7fffffff;
-    const auto blocks = unsigned(runs.tiles < kMostBlocks ? runs.tiles : kMostBlocks);
-    launch(stream, rearrange_kernel<T>, {blocks, kSide * kDownThreads}, runs, OuterAxes(rest),
-           op.x.as<T>(), op.out.as<T>());
+    launch(stream, rearrange_kernel<T>, {blocks_for(runs.tiles), kSide * kDownThreads}, runs,
+           OuterAxes(rest), op.x.as<T>(), op.out.as<T>());
   });
 }
 ORTHOKIT_KERNEL(Rearrange, rearrange);

@@ -115,10 +115,8 @@ static void transpose(const Transposition& op, Stream& stream) {
   const int64_t wide = (columns + kTile - 1) / kTile, high = (rows + kTile - 1) / kTile;
   const int64_t count = batch * wide * high;
   if (count == 0) return;
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  const auto blocks = unsigned(count < kMostBlocks ? count : kMostBlocks);
   visit_moved(op.x.dtype, [&]<class T>() {
-    launch(stream, transpose_kernel<T>, {blocks, kTransposeThreads},
+    launch(stream, transpose_kernel<T>, {blocks_for(count), kTransposeThreads},
            TransposeTiles{rows, columns, wide, high, count}, op.x.as<T>(), op.out.as<T>());
   });
 }

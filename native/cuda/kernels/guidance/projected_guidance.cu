@@ -114,11 +114,6 @@ __global__ void __launch_bounds__(kGuidanceThreads)
     });
 }
 
-static unsigned guidance_blocks(int64_t wanted) {
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  return unsigned(wanted < kMostBlocks ? wanted : kMostBlocks);
-}
-
 template <class S>
 static void guide(const ProjectedGuidance& op, Stream& stream) {
   const GuidanceParts by(op);
@@ -129,16 +124,16 @@ static void guide(const ProjectedGuidance& op, Stream& stream) {
   g.buffer = op.buffer.template as<typename Guidance<S>::T>();
   g.momentum = op.momentum, g.factor = op.factor(), g.projects = op.projects();
   g.from_cond = op.base == GuidanceBase::kCond;
-  const Grid grid{guidance_blocks(g.count * g.pieces), kGuidanceThreads};
+  const Grid grid{blocks_for(g.count * g.pieces), kGuidanceThreads};
   double *along = nullptr, *across = nullptr;
   if (op.reduces()) {
     auto* sums = stream.scratch<GuidanceSums>(g.count * g.pieces);
     along = stream.scratch<double>(2 * g.count), across = along + g.count;
     launch(stream, guidance_sums_kernel<S>, grid, g, sums);
     const int64_t norms = by.norm.groups.count(), projects = by.project.groups.count();
-    launch(stream, guidance_norms_kernel, {guidance_blocks(norms), kGroupThreads}, by.norm, norms,
+    launch(stream, guidance_norms_kernel, {blocks_for(norms), kGroupThreads}, by.norm, norms,
            g.pieces, sums, op.rescale, along);
-    launch(stream, guidance_shares_kernel, {guidance_blocks(projects), kGroupThreads}, by.project,
+    launch(stream, guidance_shares_kernel, {blocks_for(projects), kGroupThreads}, by.project,
            projects, g.pieces, sums, op.factor() * (1 - op.eta), along, across);
   }
   launch(stream, guide_kernel<S>, grid, g, along, across);

@@ -38,11 +38,10 @@ __global__ void __launch_bounds__(kQuantizeThreads)
 static void quantize_rows(const QuantizeRows& op, Stream& stream) {
   const RowCodes all = row_codes(op.x, op.bits);
   if (all.rows == 0) return;
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  const auto blocks = unsigned(all.rows < kMostBlocks ? all.rows : kMostBlocks);
   visit(op.x.dtype, [&]<class T>() {
-    launch(stream, quantize_rows_kernel<T>, {dim3(blocks), kQuantizeThreads}, op.x.as<const T>(),
-           all, op.guard.as<const double>(), op.codes.as<uint8_t>(), op.ranges.as<T>());
+    launch(stream, quantize_rows_kernel<T>, {blocks_for(all.rows), kQuantizeThreads},
+           op.x.as<const T>(), all, op.guard.as<const double>(), op.codes.as<uint8_t>(),
+           op.ranges.as<T>());
   });
 }
 ORTHOKIT_KERNEL(QuantizeRows, quantize_rows);

@@ -192,9 +192,7 @@ template <class T>
 static void run_windows(const RetroactiveAttention& op, Stream& stream) {
   const int64_t pairs = op.streams() * op.heads;
   if (pairs == 0) return;
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  const int64_t blocks = pairs < kMostBlocks ? pairs : kMostBlocks;
-  launch(stream, retroactive_kernel<T>, {dim3(unsigned(blocks)), WindowHead<T>::kThreads},
+  launch(stream, retroactive_kernel<T>, {blocks_for(pairs), WindowHead<T>::kThreads},
          WindowWork<T>{op.heads, int(op.room()), int(op.size()), op.refresh == 1, T(op.factor()),
                        op.positions.as<int32_t>(), op.q.as<T>(), op.k.as<T>(), op.v.as<T>(),
                        op.queries.as<T>(), op.keys.as<T>(), op.values.as<T>(), op.sums.as<T>(),

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -223,8 +222,7 @@ static void sparsify(const PlanSparsify& op, Stream& stream) {
   const int64_t n = op.kernel.shape[0], m = op.kernel.shape[1], capacity = op.columns.shape[0];
   const PlanEntry<T> plan{op.kernel.as<T>(), op.row_scale.as<double>(),
                           op.column_scale.as<double>(), m};
-  constexpr int64_t kWarps = kListThreads / kWarp, kMostBlocks = 0x7fffffff;
-  const int64_t blocks = std::min((n + kWarps - 1) / kWarps, kMostBlocks);
+  constexpr int64_t kWarps = kListThreads / kWarp;
   auto* threshold = stream.scratch<double>(1);
   auto* counts = stream.scratch<int64_t>(n);
   Kept<T> kept{plan, threshold, nullptr, nullptr};
@@ -251,7 +249,7 @@ static void sparsify(const PlanSparsify& op, Stream& stream) {
   in_one_block(stream, PlaceRows{counts, n, capacity, threshold, op.starts.as<int32_t>(),
                                  op.statistics.as<double>()});
   if (n > 0 && m > 0)
-    launch(stream, list_kernel<T>, {dim3(unsigned(blocks)), kListThreads}, n, kept,
+    launch(stream, list_kernel<T>, {blocks_for((n + kWarps - 1) / kWarps), kListThreads}, n, kept,
            op.starts.as<const int32_t>(), op.columns.as<int32_t>(), op.values.as<double>());
 }
 

@@ -21,10 +21,8 @@ __global__ void __launch_bounds__(kItemThreads) items_kernel(int64_t count, Body
 template <class Body>
 void for_items(Stream& stream, int64_t count, const Body& body) {
   if (count == 0) return;
-  constexpr int64_t kMostBlocks = 0x7fffffff;
-  const int64_t wanted = (count + kItemThreads - 1) / kItemThreads;
   launch(stream, items_kernel<Body>,
-         {dim3(unsigned(wanted < kMostBlocks ? wanted : kMostBlocks)), kItemThreads}, count, body);
+         {blocks_for((count + kItemThreads - 1) / kItemThreads), kItemThreads}, count, body);
 }
 
 // The threads of the one block that there is. Every thread calls each function; elements are dealt
