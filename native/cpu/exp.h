@@ -2,6 +2,7 @@
 #pragma once
 #include <bit>
 #include <cstdint>
+#include <numbers>
 
 #include "cpu/fused.h"
 #include "math/exp.h"
@@ -11,7 +12,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 // exp(x) for x ≤ 0, within 2 ulp; 0 below −708, where the result would be subnormal; NaN for NaN.
 inline double exp_of_negative(double x) {
   constexpr double kShift = 0x1.8p52;  // a sum with it holds the nearest integer in its low bits
-  const double shifted = fused(x, 1.4426950408889634, kShift), k = shifted - kShift;
+  const double shifted = fused(x, std::numbers::log2e, kShift), k = shifted - kShift;
   // ln 2 in two parts: k times the first is exact.
   const double r = fused(k, -math::kLogTwoRest, fused(k, -math::kLogTwo, x));
   double p = 1.0 / 6227020800;
@@ -34,7 +35,8 @@ struct ReducedFloat {
   }
 };
 inline ReducedFloat reduced_by_log_two(float x) {
-  const float shifted = fused(x, 1.44269504f, kFloatShift), k = shifted - kFloatShift;
+  const float shifted = fused(x, std::numbers::log2e_v<float>, kFloatShift),
+              k = shifted - kFloatShift;
   return {shifted, fused(k, -math::kFloatLogTwoRest, fused(k, -math::kFloatLogTwo, x))};
 }
 
@@ -82,7 +84,8 @@ inline float exp_of_difference(float x, float max) {
   // The rounding error of the difference (Møller and Knuth's two-sum).
   const float lost = (x - (difference - taken)) - (max + taken);
   const float near = difference < -120 ? -120 : difference;
-  const float shifted = fused(near, 1.44269504f, kFloatShift), k = shifted - kFloatShift;
+  const float shifted = fused(near, std::numbers::log2e_v<float>, kFloatShift),
+              k = shifted - kFloatShift;
   const float r = fused(k, -math::kFloatLogTwo, near) + fused(k, -math::kFloatLogTwoRest, lost);
   const float power =
       std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) << 23) + (uint32_t(127 + 64) << 23));

@@ -1,5 +1,6 @@
 #pragma once
 #include <limits>
+#include <numbers>
 
 #include "ops/network/shared/attention_heads.h"
 
@@ -61,7 +62,7 @@ struct RetroactiveAttention {
   int64_t room() const { return queries.shape[2]; }
   int64_t size() const { return q.shape[1] / heads; }
   double factor() const {  // of queries
-    return (scale != 0 ? scale : 1 / std::sqrt(double(size()))) * 1.4426950408889634;
+    return (scale != 0 ? scale : 1 / std::sqrt(double(size()))) * std::numbers::log2e;
   }
   void fields(Fields& f) {
     f.in("q", q), f.in("k", k), f.in("v", v), f.in("positions", positions);

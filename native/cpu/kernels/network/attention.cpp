@@ -54,7 +54,7 @@ class AttentionForward {
     const int64_t width = rounded_up(queries, kStep);
     pack_columns(tile_rows(query_ + h_.query_at(b, head) + i * h_.query_stride(), h_.query_stride(),
                            queries, h_.size, t.rows),
-                 queries, width, h_.size, T(h_.scale * kLog2E), t.columns);
+                 queries, width, h_.size, T(h_.scale * std::numbers::log2e), t.columns);
     places.for_tiles(h_, i, width, [&](int64_t at, const TileKeys& keys, bool begins) {
       score_tile(keys, h_.size, t.keys.at(at), t.keys.stride, t.columns, t.scores);
       raise_maximum(keys, begins, t.scores, max, factors);
@@ -77,8 +77,8 @@ class AttentionForward {
     T* log_sums = log_sums_ + h_.sums_at(b, head) + i;
     S* out = out_ + h_.out_at(b, head) + i * h_.width();
     for (int64_t q = 0; q < queries; ++q)
-      log_sums[q] =
-          q < blind ? -std::numeric_limits<T>::infinity() : T(max[q] * T(kLn2) + std::log(sum[q]));
+      log_sums[q] = q < blind ? -std::numeric_limits<T>::infinity()
+                              : T(max[q] * T(std::numbers::ln2) + std::log(sum[q]));
     if (blind < queries) {
       for (int64_t q = 0; q < queries; ++q) sum[q] = 1 / sum[q];
       for (int64_t c = 0; c < h_.size; ++c)

@@ -76,11 +76,11 @@ class AttentionGradients {
               t.query_rows);
     pack_rows(op_.grad.as<S>() + at_out + blind * h_.width(), h_.width(), blind, queries - blind,
               width, h_.size, padded_, t.grad_rows);
-    transpose_rows(t.query_rows, padded_, width, h_.size, T(h_.scale * kLog2E), t.query_columns,
-                   kTilePlaces);
+    transpose_rows(t.query_rows, padded_, width, h_.size, T(h_.scale * std::numbers::log2e),
+                   t.query_columns, kTilePlaces);
     transpose_rows(t.grad_rows, padded_, width, h_.size, T(1), t.grad_columns, kTilePlaces);
     for (int64_t q = blind; q < queries; ++q) {
-      log_sums[q] = op_.log_sums.as<T>()[h_.sums_at(b, head) + i + q] * T(kLog2E);
+      log_sums[q] = op_.log_sums.as<T>()[h_.sums_at(b, head) + i + q] * T(std::numbers::log2e);
       products[q] = dot(op_.out.as<S>() + at_out + q * h_.width(), t.grad_rows + q * padded_);
     }
     bool any = false;

@@ -55,12 +55,12 @@ class AttentionTangents {
                   blind = std::clamp<int64_t>(places.blind(h_) - i, 0, queries);
     const auto pack = [&](const View& x, T* columns) {
       pack_columns(tile_rows(x.as<S>() + at, stride, queries, h_.size, t.rows), queries, width,
-                   h_.size, T(h_.scale * kLog2E), columns);
+                   h_.size, T(h_.scale * std::numbers::log2e), columns);
     };
     pack(op_.qkv ? op_.qkv : op_.q, t.columns);
     pack(op_.qkv ? op_.tangent_qkv : op_.tangent_q, t.tangent_columns);
     for (int64_t q = blind; q < queries; ++q)
-      log_sums[q] = op_.log_sums.as<T>()[h_.sums_at(b, head) + i + q] * T(kLog2E);
+      log_sums[q] = op_.log_sums.as<T>()[h_.sums_at(b, head) + i + q] * T(std::numbers::log2e);
     places.for_tiles(h_, i, width, [&](int64_t place, const TileKeys& keys, bool begins) {
       const auto score = [&]<Start start>(const HeadRows<T>& rows, const T* columns, T* scores) {
         score_tile<start>(keys, h_.size, rows.at(place), rows.stride, columns, scores);
@@ -93,7 +93,7 @@ class AttentionTangents {
       for (int64_t key = 0; key < last; ++key) {
         const int64_t at = key * kTilePlaces + q;
         load<T>(t.p + at, p), load<T>(t.slopes + at, slope);
-        slope *= p * T(kLn2);
+        slope *= p * T(std::numbers::ln2);
         total += slope;
         store<T>(slope, t.slopes + at);
       }

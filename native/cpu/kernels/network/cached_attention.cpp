@@ -61,7 +61,7 @@ class CachedHead {
       std::fill_n(out, h_.size, S{});
       return;
     }
-    const T factor = T(h_.scale * kLog2E);
+    const T factor = T(h_.scale * std::numbers::log2e);
     for (int64_t c = 0; c < h_.size; ++c) query_[c] = convert<T>(query[c]) * factor;
     sum_rows(h_.size, query_, keys_, room_, seen, room_, scores_);
     const T sum = exponentials(seen);

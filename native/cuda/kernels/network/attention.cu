@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks)
     // Those that see most keys come first.
     const auto [b, head, kv_head, first, counted, last] =
         work.query_tile(index, tiles, Tiles::kOwn);
-    const T scale = T(work.h.scale * kLog2E);
+    const T scale = T(work.h.scale * std::numbers::log2e);
     typename Tiles::Sums sums = {};
     T max[kRows], total[kRows];
     int seen[kRows];
@@ -74,7 +74,8 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks)
               [&](T of, T) { return seen[i] > 0 ? of * inverse : T(0); });
       if (exists && Tiles::has_first_column())
         result.log_sums[work.sums_at(b, head, query)] =
-            seen[i] > 0 ? max[i] * T(kLn2) + log(sum) : -std::numeric_limits<T>::infinity();
+            seen[i] > 0 ? max[i] * T(std::numbers::ln2) + log(sum)
+                        : -std::numeric_limits<T>::infinity();
     }
   }
 }

@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kProductThreads)
 // p of a pair, and the slope of its score; `slope` holds the product of gradient and value.
 template <class T>
 __device__ __forceinline__ void slope_of(bool seen, T scale, T log_sum, T product, T& p, T& slope) {
-  p = seen ? power_of_two(fused(p, scale, -log_sum * T(kLog2E))) : T(0);
+  p = seen ? power_of_two(fused(p, scale, -log_sum * T(std::numbers::log2e))) : T(0);
   slope = seen ? p * (slope - product) : T(0);
 }
 
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks)
   for (int64_t index = blockIdx.x; index < count; index += gridDim.x) {
     const auto [b, head, kv_head, first, counted, last] =
         work.query_tile(index, tiles, Tiles::kOwn);
-    const T scale = T(work.h.scale * kLog2E);
+    const T scale = T(work.h.scale * std::numbers::log2e);
     typename Tiles::Sums sums = {};
     T log_sums[kRows], products[kRows];
     int seen[kRows];
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks)
                   group = work.h.heads / work.h.kv_heads;
     const int first = int(index / pairs) * Tiles::kOwn, counted = work.counted(b),
               from = work.first_query(first), queries = int(work.h.queries);
-    const T scale = T(work.h.scale * kLog2E);
+    const T scale = T(work.h.scale * std::numbers::log2e);
     typename Tiles::Sums keys = {}, values = {};
     t.release();
     t.template own<0>(work.key_rows(b, kv_head, first, counted, Tiles::kOwn));

@@ -33,7 +33,8 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks) attention
       const int query = first + Tiles::row(i);
       const bool exists = query < work.h.queries;
       seen[i] = exists ? work.seen(query, counted) : 0;
-      log_sums[i] = tangents.log_sums[work.sums_at(b, head, exists ? query : 0)] * T(kLog2E);
+      log_sums[i] =
+          tangents.log_sums[work.sums_at(b, head, exists ? query : 0)] * T(std::numbers::log2e);
     }
     t.release();
     t.template own<0>(work.query_rows(b, head, first, Tiles::kOwn));
@@ -53,7 +54,9 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks) attention
 #pragma unroll
         for (int j = 0; j < kColumns; ++j) {
           const bool sees = at + Tiles::column(j) < seen[i];
-          p[i][j] = sees ? power_of_two(fused(p[i][j], scale * T(kLog2E), -log_sums[i])) : T(0);
+          p[i][j] = sees
+                        ? power_of_two(fused(p[i][j], scale * T(std::numbers::log2e), -log_sums[i]))
+                        : T(0);
           slopes[i][j] = sees ? p[i][j] * (scale * slopes[i][j]) : T(0);
           totals[i] += slopes[i][j];
         }

@@ -85,7 +85,7 @@ class CachedHead {
 
   __device__ __forceinline__ void attend(const S* query, int seen, S* out) const {
     const int thread = int(threadIdx.x);
-    const T factor = T(w_.h.scale * kLog2E);
+    const T factor = T(w_.h.scale * std::numbers::log2e);
     for (int c = thread; c < w_.size; c += kThreads)
       shared_.query[c] = convert<T>(query[c]) * factor;
     __syncthreads();  // the query is complete

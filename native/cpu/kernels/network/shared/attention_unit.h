@@ -1,6 +1,8 @@
 // Forward and backward passes of attention share this: the keys and values of a head, and the tiles
 // that a tile of queries goes through.
 #pragma once
+#include <numbers>
+
 #include "cpu/kernels/network/shared/attention_rows.h"
 #include "cpu/kernels/network/shared/attention_scores.h"
 #include "cpu/slots.h"
@@ -111,7 +113,5 @@ void visit_attention(Dtype dtype, F&& f) {
   if (dtype == Dtype::kF32) return f.template operator()<float, float>();
   visit_half(dtype, [&]<class S>() { f.template operator()<S, float>(); });
 }
-
-inline constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.69314718055994531;
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

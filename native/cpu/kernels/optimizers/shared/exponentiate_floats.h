@@ -3,6 +3,7 @@
 #pragma once
 #ifdef __AVX512F__
 #include <bit>
+#include <numbers>
 
 #include "cpu/exp.h"
 #include "cpu/for_vectors.h"
@@ -49,7 +50,7 @@ class ExponentiateFloats {
 
     const __m512 x = _mm512_min_ps(most, _mm512_max_ps(least, exponent));
     const __m512 shift = _mm512_set1_ps(kFloatShift),
-                 shifted = _mm512_fmadd_ps(x, _mm512_set1_ps(1.44269504f), shift),
+                 shifted = _mm512_fmadd_ps(x, _mm512_set1_ps(std::numbers::log2e_v<float>), shift),
                  k = _mm512_sub_ps(shifted, shift);
     const __m512 r = _mm512_fnmadd_ps(k, _mm512_set1_ps(math::kFloatLogTwoRest),
                                       _mm512_fnmadd_ps(k, _mm512_set1_ps(math::kFloatLogTwo), x));

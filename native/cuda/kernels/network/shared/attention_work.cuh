@@ -1,5 +1,7 @@
 // The operands of attention as they lie in memory, and the keys that a query sees.
 #pragma once
+#include <numbers>
+
 #include "cuda/convert.cuh"
 #include "cuda/kernel.h"
 #include "cuda/launch.cuh"
@@ -161,6 +163,5 @@ AttentionWork<S> attention_work(const Op& op, std::initializer_list<const View*>
 // 2^(difference · log₂ e), for scores that carry that factor already.
 __device__ __forceinline__ float power_of_two(float x) { return exp2f(x); }
 __device__ __forceinline__ double power_of_two(double x) { return exp2(x); }
-inline constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.69314718055994531;
 
 }  // namespace orthokit::cuda
