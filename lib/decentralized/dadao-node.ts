@@ -238,6 +238,16 @@ export class DadaoNode implements Stateful {
     this.#time = t;
   }
 
+  /** @internal The six vectors, the state but for the time. */
+  get vectors(): Tensor {
+    return this.#now.six;
+  }
+
+  /** @internal Goes on from vectors of a time. */
+  standAt(t: number): void {
+    this.#time = t;
+  }
+
   /** @internal x at a later time, without an event. */
   xAt(t: number, out: Tensor): void {
     const [kept, exchanged] = this.#flowTo(t) as unknown as [number, number];

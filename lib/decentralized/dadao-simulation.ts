@@ -4,10 +4,25 @@ import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
-import { kind, optional, positive, readOptions, required, type Schema, watchers, whole } from '../core/schema.ts';
+import {
+  count,
+  kind,
+  notNegative,
+  type Option,
+  optional,
+  positive,
+  readOptions,
+  required,
+  type Schema,
+  watchers,
+  whole,
+} from '../core/schema.ts';
 import { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
+import { type KeptState, loadState, saveState } from '../files/state.ts';
+import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
+import type { TransferOptions } from '../files/transfer.ts';
 import { DadaoGraph } from './dadao-graph.ts';
 import { DadaoNode } from './dadao-node.ts';
 
@@ -91,6 +106,33 @@ const runSchema: Schema<{
   signal: watchers<never>().signal,
 };
 
+/** Of a state: the numbers of all, and the time of each node's last event. */
+interface Numbers {
+  time: number;
+  gradients: number;
+  communications: number;
+  /** The time of the event that comes next, or 0. */
+  due: number;
+  used: number;
+  times: readonly number[];
+}
+
+const times: Option<readonly number[]> = {
+  default: [],
+  wrong: (x) =>
+    Array.isArray(x) && x.every((one) => typeof one === 'number' && one >= 0 && one < Infinity)
+      ? undefined
+      : 'must be a list of times',
+};
+const numbersSchema: Schema<Numbers> = {
+  time: notNegative(0),
+  gradients: count(0, 0),
+  communications: count(0, 0),
+  due: notNegative(0),
+  used: count(0, 0),
+  times,
+};
+
 /** Uniform numbers that are drawn at once, and gradients whose lengths are looked at together. */
 const block = 2048;
 
@@ -103,7 +145,7 @@ const block = 2048;
  * const simulation = new DadaoSimulation(graph, functions, { mu: 1, lipschitz: 10, seed: 1 });
  * await simulation.run(250, { onSample: ({ time, x }) => report(time, x) });
  */
-export class DadaoSimulation {
+export class DadaoSimulation implements Stateful {
   /** The nodes, in the order of the functions. */
   readonly nodes: readonly DadaoNode[];
   /** Communications in a unit of time. */
@@ -112,6 +154,7 @@ export class DadaoSimulation {
   readonly #sums: readonly Float64Array[];
   readonly #functions: readonly LocalFunction[];
   readonly #seed: number;
+  readonly #settings: Readonly<Record<string, unknown>>;
   /** How long a graph is used. */
   readonly #turn: number;
   readonly #owned = new Owned<DadaoNode>();
@@ -154,6 +197,7 @@ export class DadaoSimulation {
     this.#functions = [...functions];
     this.#seed = seed;
     this.#turn = 1 / chi1;
+    this.#settings = { nodes: functions.length, mu, lipschitz, seed, rate, graphs: graphs.length, turn: this.#turn };
     using owned = new Owned<DadaoNode>();
     this.nodes = functions.map(({ dim, x0 }) =>
       owned.add(new DadaoNode(x0.device, { dim, mu, lipschitz, chi1Star: chi1 / rate, x0 })),
@@ -182,12 +226,7 @@ export class DadaoSimulation {
    */
   async run(until: number, options: DadaoRunOptions = {}): Promise<DadaoTrace> {
     const where = 'DadaoSimulation.run';
-    this.#checkAlive(where);
-    if (this.#isBusy)
-      throw new OrthokitError(
-        'ERR_STATE',
-        `${where}: must be called once the last call has ended well, got another call`,
-      );
+    this.#checkReady(where);
     if (!(typeof until === 'number' && until < Infinity && until >= this.#time))
       throw refusal(where, 'until', `be a time from ${this.#time} on`, shown(until));
     const { onSample, every = (until - this.#time) / 100, signal } = readOptions(where, options, runSchema);
@@ -245,6 +284,45 @@ export class DadaoSimulation {
     }
   }
 
+  /** Bytes of the state of all nodes on the device; 0 once disposed. */
+  get stateBytes(): number {
+    return this.nodes.reduce((sum, { stateBytes }) => sum + stateBytes, 0);
+  }
+
+  /**
+   * Stores the vectors of all nodes, their times, and what comes next, in a safetensors file.
+   * @throws ERR_ARGUMENT; ERR_STATE while another call runs, and after one that failed; ERR_DISPOSED, ERR_IO; the
+   * signal's reason when aborted
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    const where = 'DadaoSimulation.save';
+    this.#checkReady(where);
+    await saveState(path, where, this.#kept, options);
+  }
+
+  /**
+   * Brings back what `save` stored; with the same graphs, functions and options, events go on bit for bit. The file is
+   * checked whole before anything changes.
+   * @throws ERR_STATE for a state that does not fit or of other options, while another call runs, and after one that
+   * failed; ERR_FORMAT, ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
+   */
+  async load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
+    const where = 'DadaoSimulation.load';
+    this.#checkReady(where);
+    [this.#isBusy, this.#isRunning] = [true, true];
+    try {
+      return await loadState(path, where, this.#kept, options, (numbers) => {
+        const { time, gradients, communications, due, used } = numbers;
+        [this.#time, this.#gradients, this.#communications, this.#used] = [time, gradients, communications, used];
+        [this.#due, this.#drawn] = [due > 0 ? due : undefined, undefined];
+        for (const [i, node] of this.nodes.entries()) node.standAt(numbers.times[i]!);
+      });
+    } finally {
+      [this.#isBusy, this.#isRunning] = [false, false];
+      if (this.#isDisposed) this.#owned.dispose();
+    }
+  }
+
   /** Gives the memory of the nodes back; a call that runs rejects, and gives it back as it ends. */
   dispose(): void {
     this.#isDisposed = true;
@@ -260,19 +338,50 @@ export class DadaoSimulation {
     check.alive(where, 'the simulation', { disposed: this.#isDisposed });
   }
 
+  #checkReady(where: string): void {
+    this.#checkAlive(where);
+    if (!this.#isBusy) return;
+    throw new OrthokitError(
+      'ERR_STATE',
+      `${where}: must be called once the last call has ended well, got another call`,
+    );
+  }
+
+  get #kept(): KeptState<Numbers> {
+    return {
+      of: 'DadaoSimulation',
+      settings: this.#settings,
+      tensors: Object.fromEntries(this.nodes.map((node, i) => [`vectors.${i}`, node.vectors])),
+      numbers: {
+        ...this.#trace(this.#time),
+        due: this.#due ?? 0,
+        used: this.#used,
+        times: this.nodes.map(({ time }) => time),
+      },
+      schema: numbersSchema,
+      wrong: ({ time, due, times: all }) => {
+        if (all.length !== this.nodes.length) return `numbers times must be ${this.nodes.length}, got ${all.length}`;
+        if (all.some((one) => one > time)) return `numbers times must be at most time, ${time}, got others`;
+        if (due > 0 && due < time) return `number due must not be before time, ${time}, got ${due}`;
+        return undefined;
+      },
+    };
+  }
+
   #trace(time: number): DadaoTrace {
     return { time, gradients: this.#gradients, communications: this.#communications };
   }
 
   /** Makes sure that there is a next event. */
   async #draw(): Promise<void> {
-    if (this.#due !== undefined) return;
-    if (!this.#drawn || this.#used % block === 0) {
+    const begins = this.#due === undefined && this.#used % block === 0;
+    if (!this.#drawn || begins) {
       const { device } = this.#functions[0]!.x0;
       using numbers = new Tensor(device, [block], 'f64');
-      ops.random(device, { x: [numbers], seed: this.#seed, offset: this.#used });
+      ops.random(device, { x: [numbers], seed: this.#seed, offset: this.#used - (this.#used % block) });
       this.#drawn = (await numbers.read()) as Float64Array;
     }
+    if (this.#due !== undefined) return;
     const total = this.nodes.length + this.rate;
     this.#due = this.#time - Math.log1p(-this.#next()) / total;
   }

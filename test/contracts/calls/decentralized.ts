@@ -8,8 +8,9 @@ const numbers = { dim: 3, mu: 1, lipschitz: 10, chi1Star: 2 };
 const make = (device: Device): DadaoNode => new DadaoNode(device, { ...numbers, dtype: 'f64' });
 const node = ({ device }: Scene): DadaoNode => make(device);
 const message = ({ device }: Scene, by: number): Tensor => vector(device, [1, 2, by]);
-const simulation = ({ device }: Scene): DadaoSimulation =>
+const simulationOn = (device: Device): DadaoSimulation =>
   new DadaoSimulation(new DadaoGraph(8, graphs.star), quadratics(device), { mu: 1, lipschitz: 10, seed: 1 });
+const simulation = ({ device }: Scene): DadaoSimulation => simulationOn(device);
 const saved = async (on: Scene): Promise<readonly unknown[]> => {
   const one = node(on);
   await one.save(on.folder.file('saved'));
@@ -43,6 +44,28 @@ export const calls: Record<string, Call> = {
   DadaoSimulation: {
     args: ({ device }) => [new DadaoGraph(8, graphs.star), quadratics(device)],
     options: () => ({ mu: 1, lipschitz: 10, seed: 1, rate: 10 }),
+  },
+  'DadaoSimulation.save': {
+    state: {
+      advance: async (one: DadaoSimulation) => {
+        await one.run(one.time + 0.7);
+      },
+      again: async (_: DadaoSimulation, { device }) => simulationOn(device),
+      beside: () => [],
+    },
+    of: simulation,
+    args: ({ folder }) => [folder.file('state')],
+    options: () => ({}),
+  },
+  'DadaoSimulation.load': {
+    of: simulation,
+    args: async (on) => {
+      const one = simulation(on);
+      await one.save(on.folder.file('saved'));
+      one.dispose();
+      return [on.folder.file('saved')];
+    },
+    options: () => ({}),
   },
   'DadaoSimulation.run': { of: simulation, args: () => [1], options: () => ({ every: 0.5 }) },
 };
