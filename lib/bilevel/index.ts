@@ -25,5 +25,6 @@ export {
 export { Maid } from './maid.ts';
 export type { MaidBounds, MaidIteration, MaidOptions, MaidResult, MaidRunOptions } from './maid-options.ts';
 export type { MaidLower, MaidProblem, MaidUpper } from './maid-problem.ts';
+export { MaidState } from './maid-state.ts';
 export { MultiBlockBilevel, type MultiBlockStep } from './multi-block-bilevel.ts';
 export type { MultiBlockBilevelOptions } from './multi-block-options.ts';

@@ -47,6 +47,16 @@ export class MaidConstants {
     return { ...this.#seen, ...this.#given };
   }
 
+  /** Those that have been seen, and how many draws showed them. */
+  state(): Constants & { readonly draws: number } {
+    return { ...this.#seen, draws: this.#draws };
+  }
+
+  /** Goes on from such a state. */
+  goOn({ B, LB, LAinv, Lg, draws }: Constants & { readonly draws: number }): void {
+    [this.#seen, this.#draws] = [{ B, LB, LAinv, Lg }, draws];
+  }
+
   /**
    * Looks around a point. With a normal z, |J z| is in the mean as large as the Frobenius norm of J, which is no less
    * than its norm: so B is that of ∇²ₓθ h, and changes along a short z give the others.

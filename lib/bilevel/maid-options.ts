@@ -3,6 +3,7 @@ import { count, flag, fraction, notNegative, type Option, positive, required, ty
 import type { TaskOptions } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { SolverStatus } from '../solvers/status.ts';
+import type { MaidState } from './maid-state.ts';
 
 /** Constants with which `Maid` certifies its gradients. */
 export interface MaidBounds {
@@ -102,7 +103,13 @@ export interface MaidResult {
 }
 
 /** Options of `Maid.run`. */
-export type MaidRunOptions = TaskOptions<MaidIteration>;
+export interface MaidRunOptions extends TaskOptions<MaidIteration> {
+  /**
+   * Where a run stands: it goes on from there, bit for bit, and stands there once it has ended. A state in which no run
+   * has ended is one to begin with. Default: none.
+   */
+  state?: MaidState | undefined;
+}
 
 /** Options as they are used. */
 export interface MaidSettings {

@@ -12,6 +12,7 @@ import type { SolverStatus } from '../solvers/status.ts';
 import { type Constants, MaidConstants } from './maid-constants.ts';
 import type { MaidIteration, MaidResult, MaidSettings } from './maid-options.ts';
 import type { MaidProblem } from './maid-problem.ts';
+import type { MaidKept, MaidNumbers } from './maid-state.ts';
 
 /** After a step that was taken the next one is tried so many times longer. */
 const growth = 10 / 9;
@@ -41,6 +42,13 @@ class Ended {
   }
 }
 
+/** Where another run goes on from. */
+interface MaidNext {
+  readonly x: Tensor;
+  readonly q: Tensor;
+  readonly numbers: MaidNumbers;
+}
+
 /** One run of MAID. */
 export class MaidRun {
   readonly #where: string;
@@ -67,6 +75,10 @@ export class MaidRun {
   #lowerCalls = 0;
   #cgCalls = 0;
   readonly #history: MaidIteration[] = [];
+  /** Where another run goes on from: as it was after the last step. */
+  readonly #next: { readonly x: Tensor; readonly q: Tensor; numbers?: MaidNumbers } | undefined;
+  /** Numbers with which this one goes on. */
+  readonly #from: MaidNumbers | undefined;
 
   constructor(
     where: string,
@@ -76,6 +88,7 @@ export class MaidRun {
     theta: Tensor,
     x0: Tensor,
     owned: Owned<Tensor>,
+    kept?: MaidKept,
   ) {
     [this.#where, this.#task, this.#problem, this.#settings] = [where, task, problem, settings];
     [this.#lent, this.#owned, this.#eps, this.#delta] = [[theta, x0], owned, settings.eps0, settings.delta0];
@@ -103,9 +116,17 @@ export class MaidRun {
       problem,
     });
     vectors.copy(task.queue, [theta, x0], [this.#here.theta, this.#here.x]);
+    if (!kept) return;
+    this.#next = { x: like(x0), q: vectors.like(this.#q, owned)[0]! };
+    const { numbers } = kept;
+    if (!numbers) return;
+    vectors.copy(task.queue, [kept.x, kept.q], [this.#here.x, this.#q]);
+    this.#from = numbers;
+    [this.#eps, this.#delta, this.#here.eps] = [numbers.eps, numbers.delta, numbers.pointEps];
+    this.#constants.goOn(numbers);
   }
 
-  async run(): Promise<MaidResult & { theta: Tensor }> {
+  async run(): Promise<MaidResult & { theta: Tensor; next: MaidNext | undefined }> {
     let status: SolverStatus;
     try {
       status = await this.#descend();
@@ -116,16 +137,20 @@ export class MaidRun {
     const { theta, x, value } = this.#here;
     const [gradNorm, lowerCalls, cgCalls, history] = [this.#gradNorm, this.#lowerCalls, this.#cgCalls, this.#history];
     const { certified } = this.#constants;
-    return { theta, x, value, gradNorm, iterations: history.length, status, certified, lowerCalls, cgCalls, history };
+    const next = this.#next?.numbers && (this.#next as MaidNext);
+    const counts = { iterations: history.length, status, certified, lowerCalls, cgCalls, history };
+    return { theta, x, next, value, gradNorm, ...counts };
   }
 
   async #descend(): Promise<SolverStatus> {
     const { eta, rho, tau, nu, gradTol, maxIterations, fixedAccuracy } = this.#settings;
     let { step0: first, maxBacktracks } = this.#settings;
+    if (this.#from) ({ first, maxBacktracks } = this.#from);
     let retries = 0;
     this.#here.lipschitz = await this.#lipschitzAt(this.#here.theta);
-    await this.#solve(this.#here);
+    if (!this.#from) await this.#solve(this.#here);
     await this.#look(this.#here);
+    this.#keep(first, maxBacktracks);
     for (;;) {
       const error = await this.#gradient();
       if (this.#gradNorm + error <= gradTol) return 'converged';
@@ -148,11 +173,21 @@ export class MaidRun {
       const grow = fixedAccuracy ? 1 : nu;
       [this.#eps, this.#delta] = [Math.max(grow * eps, this.#here.eps), grow * delta];
       this.#coarser = [Infinity, Infinity];
+      this.#keep(first, maxBacktracks);
       const [iteration, lowerCalls, cgCalls] = [this.#history.length + 1, this.#lowerCalls, this.#cgCalls];
       const told = { iteration, value, gradNorm, error, eps, delta, step: accepted, lowerCalls, cgCalls };
       this.#history.push(told);
       this.#task.report(told);
     }
+  }
+
+  /** Notes where another run goes on from. */
+  #keep(first: number, maxBacktracks: number): void {
+    const next = this.#next;
+    if (!next) return;
+    vectors.copy(this.#task.queue, [this.#here.x, this.#q], [next.x, next.q]);
+    const [eps, delta, pointEps] = [this.#eps, this.#delta, this.#here.eps];
+    next.numbers = { eps, delta, pointEps, first, maxBacktracks, ...this.#constants.state() };
   }
 
   /**

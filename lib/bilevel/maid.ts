@@ -1,8 +1,8 @@
 import * as check from '../core/check.ts';
 import { refusal } from '../core/errors.ts';
 import { Owned } from '../core/owned.ts';
-import { readOptions, watchers } from '../core/schema.ts';
-import { Task } from '../core/task.ts';
+import { kind, optional, readOptions, type Schema, watchers } from '../core/schema.ts';
+import { Task, type TaskOptions } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import {
@@ -16,8 +16,18 @@ import {
 } from './maid-options.ts';
 import { checkMaidProblem, type MaidProblem } from './maid-problem.ts';
 import { MaidRun } from './maid-run.ts';
+import { type MaidKept, MaidState, onState } from './maid-state.ts';
 
 const where = 'Maid';
+
+const runSchema: Schema<{
+  state: MaidState | undefined;
+  signal: MaidRunOptions['signal'];
+  onProgress: MaidRunOptions['onProgress'];
+}> = {
+  ...watchers<MaidIteration>(),
+  state: optional(kind((x) => x instanceof MaidState, 'a MaidState')),
+};
 
 /**
  * Descent for problems of two levels that picks its own accuracy: the lower problem is solved, and the gradient found
@@ -61,28 +71,47 @@ export class Maid {
   }
 
   /**
-   * Moves θ, in place, until the gradient is short enough. θ changes at the very end, at once.
+   * Moves θ, in place, until the gradient is short enough. θ changes at the very end, at once, and so does a `state`.
+   * With one, `maxIterations`, `maxLower` and `maxCg` are of this run alone, and `x0` counts at its first run.
    *
    * @param theta θ where it begins and ends, f32 or f64.
    * @param x0 Where the first lower solution is searched from, of the same dtype and device; it is not written.
    * @throws ERR_ARGUMENT for NaN and infinity and for what functions throw, with the function and the iteration, and
    * for a lower problem that is not strongly convex as `mu` and `lipschitz` say; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for
-   * tensors that do not fit; ERR_DISPOSED, also if functions dispose of what they are given; ERR_MEMORY; the signal's
+   * tensors that do not fit; ERR_STATE for a state of which another run goes on; ERR_DISPOSED, also if functions dispose of what they are given; ERR_MEMORY; the signal's
    * reason when aborted. θ is then as before
    */
   async run(theta: Tensor, x0: Tensor, options: MaidRunOptions = {}): Promise<MaidResult> {
     const place = `${where}.run`;
     check.tensor(place, 'theta', theta, { dtypes: check.arithmetic, filled: true });
     check.tensor(place, 'x0', x0, { dtypes: [theta.dtype], filled: true, device: theta.device });
-    const given = readOptions(place, options, watchers<MaidIteration>());
+    const { state, ...given } = readOptions(place, options, runSchema);
+    if (!state) return this.#run(place, theta, x0, given);
+    return onState(state, theta, (kept) => {
+      check.tensor(place, 'x0', x0, { shape: kept.x.shape });
+      return this.#run(place, theta, x0, given, kept);
+    });
+  }
+
+  async #run(
+    place: string,
+    theta: Tensor,
+    x0: Tensor,
+    given: TaskOptions<MaidIteration>,
+    kept?: MaidKept,
+  ): Promise<MaidResult> {
     using task = new Task<MaidIteration>(theta.device, given);
     using owned = new Owned<Tensor>();
-    const run = new MaidRun(place, task, this.#problem, this.#settings, theta, x0, owned);
-    const { theta: end, x, ...result } = await run.run();
+    const run = new MaidRun(place, task, this.#problem, this.#settings, theta, x0, owned, kept);
+    const { theta: end, x, next, ...result } = await run.run();
     task.check();
     check.alive(place, 'theta', theta);
     // Not through the task: from here on nothing gives it up.
     vectors.copy(theta.device, end, theta);
+    if (kept && next) {
+      vectors.copy(theta.device, [next.x, next.q], [kept.x, kept.q]);
+      kept.set(next.numbers, result.iterations);
+    }
     return { x: owned.release(x), ...result };
   }
 }

@@ -2,7 +2,7 @@
 // Values: the optimum of a problem in closed form, and how many steps lead there (NumPy); the true function and its gradient
 // by elimination.
 import { afterAll, describe, expect, it } from 'vitest';
-import { Maid, type MaidOptions, type MaidProblem } from '../../lib/bilevel/index.ts';
+import { Maid, type MaidOptions, type MaidProblem, MaidState } from '../../lib/bilevel/index.ts';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { constants, gradientAt, leastSquares, optimum, valueAt } from './least-squares.ts';
@@ -227,6 +227,54 @@ describe.each(devices)('runs of Maid on %s', (kind) => {
         expect(value).toBeLessThan(result.history[i]!.value);
       if (kind === 'cpu') expect(result.status).toBe('converged');
     }
+  });
+
+  it('goes on from a state bit for bit, at any step', async () => {
+    const steps = kind === 'cpu' ? 9 : 2;
+    for (const own of [bounds, 'estimate'] as const) {
+      const run = async (parts: readonly number[]) => {
+        const theta = start(device);
+        using state = new MaidState(theta, zeros(device));
+        let end: unknown;
+        for (const maxIterations of parts) {
+          const maid = new Maid(leastSquares(device), { ...options, bounds: own, eps0: 0.1, maxIterations });
+          const { x, value, gradNorm } = await maid.run(theta, zeros(device), { state });
+          end = [await read(x), value, gradNorm];
+          x.dispose();
+        }
+        expect(state.steps).toBe(steps);
+        return [await read(theta), end];
+      };
+      const whole = await run([steps]);
+      for (let first = 1; first < steps; ++first) expect(await run([first, steps - first])).toEqual(whole);
+      expect(await run(Array(steps).fill(1))).toEqual(whole);
+      const theta = start(device);
+      const maid = new Maid(leastSquares(device), { ...options, bounds: own, eps0: 0.1, maxIterations: steps });
+      (await maid.run(theta, zeros(device))).x.dispose();
+      expect(await read(theta)).toEqual(whole[0]);
+    }
+  });
+
+  it('a state is of its θ, and stays where a run fails', async () => {
+    const theta = start(device);
+    using state = new MaidState(theta, zeros(device));
+    const maid = new Maid(leastSquares(device), { ...options, eps0: 1e-3, maxIterations: 1 });
+    await expect(maid.run(start(device), zeros(device), { state })).rejects.toThrow(
+      'MaidState.run: theta must be the tensor of the state, got another one',
+    );
+    await expect(maid.run(theta, Tensor.zeros(device, [4, 1], { dtype: 'f64' }), { state })).rejects.toMatchObject({
+      code: 'ERR_SHAPE',
+    });
+    await expect(maid.run(theta, zeros(device), { state: {} as MaidState })).rejects.toThrow(
+      /^Maid.run: state must be a MaidState, got/,
+    );
+    const broken = changed({ upper: { value: () => { throw new Error('boom'); } } }); // biome-ignore format: one line
+    await expect(new Maid(broken, options).run(theta, zeros(device), { state })).rejects.toThrow('boom');
+    expect(state.steps).toBe(0);
+    const running = maid.run(theta, zeros(device), { state });
+    await expect(maid.run(theta, zeros(device), { state })).rejects.toMatchObject({ code: 'ERR_STATE' });
+    await running;
+    expect(state.steps).toBe(1);
   });
 
   it('takes the constant of the lower gradient from a function of θ', async () => {

@@ -5,6 +5,7 @@ import {
   type ConstrainedBilevel,
   LvHba,
   Maid,
+  MaidState,
   MultiBlockBilevel,
 } from '../../../lib/bilevel/index.ts';
 import { type Device, Tensor } from '../../../lib/index.ts';
@@ -77,6 +78,13 @@ const { mu, lipschitz, B } = constants;
 const maidOptions = { mu, lipschitz, bounds: { B, LB: 0, LAinv: 0 }, maxIterations: 2 };
 const column = (device: Device, value: number): Tensor => Tensor.full(device, [5, 1], value, { dtype: 'f64' });
 
+const thetas = new WeakMap<MaidState, Tensor>();
+const standing = (theta: Tensor): MaidState => {
+  const state = new MaidState(theta, column(theta.device, 0));
+  thetas.set(state, theta);
+  return state;
+};
+
 const blockOptions = {
   variant: 'v2',
   blocksPerStep: 4,
@@ -138,6 +146,36 @@ export const calls: Record<string, Call> = {
     options: () => ({}),
     changes: [0],
     takes: ['any rank'],
+  },
+  MaidState: { args: ({ device }) => [column(device, 1), column(device, 0)], takes: ['any rank'] },
+  'MaidState.save': {
+    state: {
+      advance: async (one: MaidState) => {
+        const theta = thetas.get(one)!;
+        const maid = new Maid(leastSquares(theta.device), { ...maidOptions, maxIterations: 1 });
+        (await maid.run(theta, column(theta.device, 0), { state: one })).x.dispose();
+      },
+      again: async (one: MaidState, { device }) => {
+        const theta = column(device, 1);
+        theta.write(await thetas.get(one)!.read());
+        return standing(theta);
+      },
+      beside: (one: MaidState) => [thetas.get(one)!],
+    },
+    of: ({ device }) => standing(column(device, 1)),
+    args: ({ folder }) => [folder.file('state')],
+    options: () => ({}),
+  },
+  'MaidState.load': {
+    of: ({ device }) => standing(column(device, 1)),
+    args: async (on) => {
+      const one = standing(column(on.device, 1));
+      await one.save(on.folder.file('saved'));
+      one.dispose();
+      thetas.get(one)!.dispose();
+      return [on.folder.file('saved')];
+    },
+    options: () => ({}),
   },
   LvHba: { args: ({ device }) => [bounded(device)], options: () => lengths, takes: ['any rank'] },
   'LvHba.save': { state: lvHbaState, of: lvHba, args: ({ folder }) => [folder.file('state')], options: () => ({}) },
