@@ -26,7 +26,7 @@ export interface BlockStep {
     name: keyof BlockOracles,
     lent: readonly Tensor[],
     run: (ids: Int32Array, sample: number) => void | Promise<void>,
-  ): Promise<void>;
+  ): Promise<void> | undefined;
 }
 
 /** One of the ways. */
@@ -108,9 +108,12 @@ export class HessianCurvature implements BlockCurvature {
     const device = this.#device;
     for (const [i, { x, y }] of [now, before].entries()) {
       const out = this.given[i]!;
-      await ask('lowerHessian', [x, y, out], (ids, sample) => this.#blocks.lowerHessian!(ids, x, y, out, sample));
+      const wait = ask('lowerHessian', [x, y, out], (ids, sample) =>
+        this.#blocks.lowerHessian!(ids, x, y, out, sample),
+      );
+      if (wait) await wait;
     }
-    track(device, this.#hessian, this.given[0], this.given[1], factors, this.#alpha, this.#scratch);
+    track(device, this.#hessian, this.given[0], this.given[1], factors, this.#alpha);
     ops.eigh(device, { matrix: this.#hessian.next, values: this.#values, vectors: this.#vectors, info: this.#info });
     ops.transpose(device, { x: this.#vectors, out: this.#turned });
     ops.map(device, { x: [this.#values], out: [this.#values], function: 'clamp', parameters: [this.#floor, Infinity] });
@@ -148,7 +151,6 @@ export class SolutionCurvature implements BlockCurvature {
   readonly #residual: BlockRows;
   readonly #solution: BlockRows;
   readonly #differences: readonly [Tensor, Tensor];
-  readonly #scratch: Tensor;
 
   constructor(
     blocks: BlockOracles,
@@ -163,7 +165,6 @@ export class SolutionCurvature implements BlockCurvature {
     this.tables = [['residual', this.#residual], ['solution', this.#solution]]; // biome-ignore format: one line
     this.given = [make(), make()];
     this.#differences = [make(), make()];
-    this.#scratch = make();
     this.used = this.#solution.rows;
     this.rowsBefore = new RowsBefore(device, this.used, owned);
   }
@@ -175,12 +176,13 @@ export class SolutionCurvature implements BlockCurvature {
     const both = [this.used, this.rowsBefore.before] as const;
     for (const [i, { x, y, upper }] of [now, before].entries()) {
       const [v, out] = [both[i]!, this.given[i]!];
-      await ask('lowerHessianYY', [x, y, v, out], (ids, sample) =>
+      const wait = ask('lowerHessianYY', [x, y, v, out], (ids, sample) =>
         this.#blocks.lowerHessianYY!(ids, x, y, v, out, sample),
       );
+      if (wait) await wait;
       vectors.combine(device, this.#differences[i]!, [1, out], [-1, upper]);
     }
-    track(device, this.#residual, this.#differences[0], this.#differences[1], factors, alpha, this.#scratch);
+    track(device, this.#residual, this.#differences[0], this.#differences[1], factors, alpha);
     vectors.combine(device, this.#solution.next, [1, this.used], [-lr, this.#residual.next]);
     if (bound < Infinity)
       ops.projectRows(device, { x: this.#solution.next, out: this.#solution.next, set: 'ball', size: bound });

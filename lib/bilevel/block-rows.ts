@@ -60,12 +60,10 @@ export function track(
   before: Tensor,
   factors: RowFactors,
   alpha: number,
-  scratch: Tensor,
 ): void {
-  ops.scaleAxis(device, { x: now, scale: factors.now, out: scratch, axis: 0 });
-  vectors.combine(device, next, [1 - alpha, rows], [1, scratch]);
-  ops.scaleAxis(device, { x: before, scale: factors.before, out: scratch, axis: 0 });
-  vectors.axpy(device, 1, scratch, next);
+  ops.scaleAxis(device, { x: now, scale: factors.now, out: next, axis: 0 });
+  vectors.combine(device, next, [1 - alpha, rows], [1, next]);
+  ops.scaleAxis(device, { x: before, scale: factors.before, out: next, axis: 0, beta: 1 });
 }
 
 /** Rows that the step's blocks had at the step before: those of a block that was not in it have not changed since. */

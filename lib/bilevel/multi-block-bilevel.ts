@@ -198,19 +198,20 @@ export class MultiBlockBilevel extends StatefulSteps {
       if (steps === 0) vectors.copy(device, this.#blocks.x, this.#xBefore);
       this.#advanceY();
 
-      const ask = async (
+      const ask = (
         name: keyof BlockOracles,
         lent: readonly Tensor[],
         run: (ids: Int32Array, sample: number) => void | Promise<void>,
-      ): Promise<void> => {
+      ): Promise<void> | undefined => {
         const words = `${place}: blocks.${name} of step ${steps + 1}`;
         const { x, y } = this.#blocks;
         const wait = called(words, [x, y, ...lent], () => run(sampled.slice(), steps));
-        if (wait) await wait;
+        if (wait) return wait.then(() => this.#steps.checkAlive(place));
         this.#steps.checkAlive(place);
+        return undefined;
       };
       const [now, before] = await this.#gradients(ask);
-      track(device, this.#gradient, ...this.#lower, factors, this.#options.alpha, this.#scratch);
+      track(device, this.#gradient, ...this.#lower, factors, this.#options.alpha);
       const solutions = await curvature.solve({ now, before, factors, places: this.#places, ask });
       await this.#hypergradients([now, before], solutions, ask);
       this.#finish(rows);
@@ -280,8 +281,10 @@ export class MultiBlockBilevel extends StatefulSteps {
     ] as const;
     for (const [i, { x, y, upper }] of points.entries()) {
       const lower = this.#lower[i]!;
-      await ask('lowerGradientY', [x, y, lower], (ids, sample) => blocks.lowerGradientY(ids, x, y, lower, sample));
-      await ask('upperGradientY', [x, y, upper], (ids, sample) => blocks.upperGradientY(ids, x, y, upper, sample));
+      let wait = ask('lowerGradientY', [x, y, lower], (ids, sample) => blocks.lowerGradientY(ids, x, y, lower, sample));
+      if (wait) await wait;
+      wait = ask('upperGradientY', [x, y, upper], (ids, sample) => blocks.upperGradientY(ids, x, y, upper, sample));
+      if (wait) await wait;
     }
     return points;
   }
@@ -295,11 +298,16 @@ export class MultiBlockBilevel extends StatefulSteps {
     const [blocks, device] = [this.#blocks, this.#device];
     for (const [i, { x, y }] of points.entries()) {
       const [r, jacobian, upperX] = [solutions[i]!, this.#jacobian[i]!, this.#upperX[i]!];
+      let wait: Promise<void> | undefined;
       if (blocks.upperGradientX)
-        await ask('upperGradientX', [x, y, upperX], (ids, sample) => blocks.upperGradientX!(ids, x, y, upperX, sample));
-      await ask('lowerJacobianXY', [x, y, r, jacobian], (ids, sample) =>
+        wait = ask('upperGradientX', [x, y, upperX], (ids, sample) =>
+          blocks.upperGradientX!(ids, x, y, upperX, sample),
+        );
+      if (wait) await wait;
+      wait = ask('lowerJacobianXY', [x, y, r, jacobian], (ids, sample) =>
         blocks.lowerJacobianXY(ids, x, y, r, jacobian, sample),
       );
+      if (wait) await wait;
     }
     const { beta } = this.#options;
     const [oldX, nextX, nextZ] = this.#ofX;
@@ -319,7 +327,7 @@ export class MultiBlockBilevel extends StatefulSteps {
     const [curvature, { x, y }] = [this.#curvature, this.#blocks];
     const [oldX, nextX, nextZ] = this.#ofX;
     const given = [this.#lower, this.#upper, curvature.given, this.#upperX, this.#jacobian];
-    for (const [call, pair] of given.entries()) this.#suspects.look(call, pair);
+    this.#suspects.lookAtAll(given.flat());
     this.#suspects.end((state, next) => this.#steps.commit(state, next));
     const state = [x, this.#xBefore, this.#z, curvature.rowsBefore.kept, ...tables.map(({ rows }) => rows)];
     // Copied before its rows change.

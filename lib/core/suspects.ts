@@ -40,6 +40,11 @@ export class Suspects {
     else norms(this.#device, { x: [out], out: length });
   }
 
+  /** The same of all calls, whose results follow one another. */
+  lookAtAll(given: readonly Tensor[]): void {
+    norms(this.#device, { x: given, out: this.#sizes });
+  }
+
   /** Queues the end of a step; `commit` holds it back where an earlier step has failed. */
   end(commit: (state: readonly Tensor[], x: readonly Tensor[]) => void): void {
     commit([this.#told], [this.#sizes]);

@@ -44,6 +44,11 @@ export class CountedSteps<N extends object = object> {
     this.#owned = state.owned.move();
   }
 
+  /** All that goes when the method is disposed of. */
+  get owned(): Owned<Tensor> {
+    return this.#owned;
+  }
+
   /** Steps so far. */
   get steps(): number {
     return this.#steps;

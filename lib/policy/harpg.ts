@@ -1,4 +1,4 @@
-import { ops } from '../core/native-ops.ts';
+import { uniform } from '../core/philox.ts';
 import { flag, readOptions, type Schema, whole } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
@@ -90,8 +90,7 @@ export class Harpg extends StatefulSteps {
       );
       if (asking) await asking;
       if (turn.steps > 0) {
-        const between = transport.scalar;
-        ops.random(device, { x: [between], seed: this.#seed, offset: turn.steps });
+        const between = uniform(this.#seed, 0, turn.steps);
         vectors.combine(device, change, [1, params], [-1, previous]);
         vectors.combine(device, point, [1, previous], [between, change]);
         const wait = transport.call(where, 'hessianProduct', turn.steps, [...point, ...change, ...product], () =>

@@ -12,7 +12,7 @@ import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
 import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import type { ValueOracle } from './linear-value.ts';
-import { project } from './project-out.ts';
+import { type Products, productsOn, setCoefficient } from './project-out.ts';
 
 /** Options of {@link OdiceValueLearner}. */
 export interface OdiceValueLearnerOptions {
@@ -86,6 +86,28 @@ const mostWeight = 100;
 /** Exponents beyond are cut: their exponentials are near the largest f32. */
 const mostExponent = 80;
 
+/** The least |g_f|² by which the coefficient divides. */
+const floor = 1e-10;
+
+/** Of the batches of one size: values, u γ, residuals, a cotangent, weights, one more, and rows of those that are summed. */
+interface Batch {
+  readonly count: number;
+  readonly all: readonly Tensor[];
+  readonly now: Tensor;
+  readonly next: Tensor;
+  readonly targetNow: Tensor;
+  readonly targetNext: Tensor;
+  readonly goes: Tensor;
+  readonly forward: Tensor;
+  readonly backward: Tensor;
+  readonly slope: Tensor;
+  readonly weights: Tensor;
+  readonly other: Tensor;
+  readonly forwardRow: Tensor;
+  readonly weightsRow: Tensor;
+  readonly otherRow: Tensor;
+}
+
 /**
  * Learns a value function from logged transitions with the dual objective of O-DICE, whose gradient through the next
  * state's value is made orthogonal to that through the state's own. From the same values come weights of the logged
@@ -126,6 +148,8 @@ export class OdiceValueLearner extends StatefulSteps {
     readonly steps: readonly Tensor[];
   };
   readonly #numbers: Readonly<Record<'coefficient' | 'tdMean' | 'weightSum' | 'cut', Tensor<'f64'>>>;
+  readonly #products: Products;
+  #batch: Batch | undefined;
   readonly #steps: GuardedSteps<{ lr: number }>;
 
   /**
@@ -161,6 +185,7 @@ export class OdiceValueLearner extends StatefulSteps {
     this.#adam = { momenta, roots, steps };
     const number = () => owned.add(Tensor.zeros(device, [1], { dtype: 'f64' }));
     this.#numbers = { coefficient: number(), tdMean: number(), weightSum: number(), cut: number() };
+    this.#products = productsOn(device, owned);
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
     this.#steps = new GuardedSteps(device, {
       of: where,
@@ -198,30 +223,26 @@ export class OdiceValueLearner extends StatefulSteps {
       const { states, nextStates, rewards, done } = this.#checkBatch(where, batch);
       const problem = schema.lr.wrong(this.lr);
       if (problem) throw refusal(where, 'lr', problem.replace(/^must /, ''), shown(this.lr));
-      const [device, count] = [this.#device, rewards.size];
-      using owned = new Owned<Tensor>();
-      const like = () => owned.add(new Tensor(device, [count], this.#dtype));
-      const values = { now: like(), next: like(), targetNow: like(), targetNext: like() };
-      await this.#values(where, states, values.now);
-      await this.#values(where, nextStates, values.next);
+      const device = this.#device;
+      const own = this.#batchOf(rewards.size);
+      const { count, now, next, targetNow, targetNext, goes, forward, backward, slope } = own;
+      await this.#values(where, states, now);
+      await this.#values(where, nextStates, next);
       await this.#atTarget(async () => {
-        await this.#values(where, states, values.targetNow);
-        await this.#values(where, nextStates, values.targetNext);
+        await this.#values(where, states, targetNow);
+        await this.#values(where, nextStates, targetNext);
       });
-      const { lambda, eta, discount, mode, targetRate } = this.#options;
+      const { lambda, eta, discount, mode } = this.#options;
       // u γ, by which the next values count.
-      const goes = like();
       ops.fill(device, { x: [goes], value: discount });
       vectors.combine(device, goes, [1, goes], [-discount, done]);
-      const [forward, backward] = [like(), like()];
-      vectors.multiply(device, goes, values.targetNext, forward);
-      vectors.combine(device, forward, [1, rewards], [1, forward], [-1, values.now]);
-      vectors.multiply(device, goes, values.next, backward);
-      vectors.combine(device, backward, [1, rewards], [1, backward], [-1, values.targetNow]);
+      vectors.multiply(device, goes, targetNext, forward);
+      vectors.combine(device, forward, [1, rewards], [1, forward], [-1, now]);
+      vectors.multiply(device, goes, next, backward);
+      vectors.combine(device, backward, [1, rewards], [1, backward], [-1, targetNow]);
       const policyWeights = new Tensor(device, [count], this.#dtype);
       try {
-        this.#tell(forward, backward, policyWeights, owned);
-        const slope = like();
+        this.#tell(own, policyWeights);
         this.#slope(forward, slope);
         vectors.scale(device, -lambda / count, slope);
         await this.#pull(where, states, slope, this.#forward);
@@ -233,17 +254,30 @@ export class OdiceValueLearner extends StatefulSteps {
         }
         ops.fill(device, { x: [slope], value: (1 - lambda) / count });
         await this.#pull(where, states, slope, this.#gradient);
-        if (mode === 'orthogonal')
-          project(this.#forward, this.#backward, this.#backward, this.#numbers.coefficient, { scale: 1, floor: 1e-10, relative: false }); // biome-ignore format: one line
-        vectors.combine(device, this.#gradient, [1, this.#gradient], [1, this.#forward]);
-        if (mode !== 'semi') vectors.axpy(device, 1, this.#backward, this.#gradient);
-        this.#move(targetRate, done, mode === 'semi' ? [forward] : [forward, backward], owned);
+        this.#move(done, own);
       } catch (error) {
         policyWeights.dispose();
         throw error;
       }
       return { policyWeights, ...this.#numbers };
     });
+  }
+
+  /** Tensors for batches of a size, which stay for those to come. */
+  #batchOf(count: number): Batch {
+    if (this.#batch?.count === count) return this.#batch;
+    const { owned } = this.#steps;
+    for (const one of this.#batch?.all ?? []) owned.drop(one);
+    this.#batch = undefined;
+    using made = new Owned<Tensor>();
+    const like = () => made.add(new Tensor(this.#device, [count], this.#dtype));
+    const [now, next, targetNow, targetNext] = [like(), like(), like(), like()];
+    const [goes, forward, backward, slope, weights, other] = [like(), like(), like(), like(), like(), like()];
+    const [forwardRow, weightsRow, otherRow] = [forward, weights, other].map((x) => made.add(x.reshape([1, count]))) as [Tensor, Tensor, Tensor]; // biome-ignore format: one line
+    const all = [...made];
+    for (const one of all) owned.add(made.release(one));
+    this.#batch = { count, all, now, next, targetNow, targetNext, goes, forward, backward, slope, weights, other, forwardRow, weightsRow, otherRow }; // biome-ignore format: one line
+    return this.#batch;
   }
 
   #checkBatch(where: string, batch: unknown): OdiceBatch {
@@ -308,31 +342,45 @@ export class OdiceValueLearner extends StatefulSteps {
   }
 
   /** The weights of the policy, and the numbers that are told of a step. */
-  #tell(forward: Tensor, backward: Tensor, weights: Tensor, owned: Owned<Tensor>): void {
+  #tell({ forward, backward, weights, other, forwardRow, weightsRow, otherRow }: Batch, policyWeights: Tensor): void {
     const { dual, weight, mode } = this.#options;
     const device = this.#device;
+    const { tdMean, weightSum, cut } = this.#numbers;
     if (dual === 'pearson' && weight === 'odice') ops.map(device, { x: [forward], out: [weights], function: 'relu' });
     else this.#slope(forward, weights);
     ops.map(device, { x: [weights], out: [weights], function: 'clamp', parameters: [0, mostWeight] });
-    const sum = (x: Tensor, out: Tensor, reduction: 'sum' | 'mean') =>
-      ops.rowReduce(device, { x: owned.add(x.reshape([1, x.size])), out, reduction });
-    sum(forward, this.#numbers.tdMean, 'mean');
-    sum(weights, this.#numbers.weightSum, 'sum');
+    vectors.copy(device, weights, policyWeights);
+    ops.rowReduce(device, { x: forwardRow, out: tdMean, reduction: 'mean' });
+    ops.rowReduce(device, { x: weightsRow, out: weightSum, reduction: 'sum' });
     if (dual === 'pearson') return;
-    const counted = mode === 'semi' ? [forward] : [forward, backward];
-    const beyond = counted.map(() => owned.add(new Tensor(device, forward.shape, this.#dtype)));
-    ops.fill(device, { x: beyond, value: 1 });
-    vectors.combine(device, beyond, [-1 - mostExponent, beyond], [1, counted]);
-    ops.map(device, { x: beyond, out: beyond, function: 'relu' });
-    ops.map(device, { x: beyond, out: beyond, function: 'sign' });
-    for (const one of beyond.slice(1)) vectors.axpy(device, 1, one, beyond[0]!);
-    sum(beyond[0]!, this.#numbers.cut, 'sum');
+    /** out = 1 where an exponent of x is cut, else 0. */
+    const mark = (x: Tensor, out: Tensor): void => {
+      ops.fill(device, { x: [out], value: 1 });
+      vectors.combine(device, out, [-1 - mostExponent, out], [1, x]);
+      ops.map(device, { x: [out], out: [out], function: 'relu' });
+      ops.map(device, { x: [out], out: [out], function: 'sign' });
+    };
+    mark(forward, other);
+    if (mode !== 'semi') {
+      mark(backward, weights);
+      vectors.axpy(device, 1, weights, other);
+    }
+    ops.rowReduce(device, { x: otherRow, out: cut, reduction: 'sum' });
   }
 
-  #move(rate: number, done: Tensor, residuals: readonly Tensor[], owned: Owned<Tensor>): void {
-    const device = this.#device;
+  /** The step from the gradients of all parts. */
+  #move(done: Tensor, { forward: y, backward: z, other }: Batch): void {
+    const [device, { mode, targetRate: rate }] = [this.#device, this.#options];
+    const [gradient, forward, backward] = [this.#gradient, this.#forward, this.#backward];
+    const { coefficient: k } = this.#numbers;
+    const parts: Parameters<typeof vectors.combine>[2][] = [[1, gradient], [1, forward]]; // biome-ignore format: one line
+    if (mode === 'orthogonal') {
+      setCoefficient(forward, backward, k, this.#products, floor);
+      parts.push([[-1, k], forward]);
+    }
+    if (mode !== 'semi') parts.push([1, backward]);
+    vectors.combine(device, gradient, ...parts);
     // The root of −(done (1 − done))², which is a number for 0 and 1 alone.
-    const other = owned.add(new Tensor(device, done.shape, this.#dtype));
     ops.fill(device, { x: [other], value: 1 });
     vectors.combine(device, other, [1, other], [-1, done]);
     vectors.multiply(device, other, done, other);
@@ -340,11 +388,11 @@ export class OdiceValueLearner extends StatefulSteps {
     vectors.scale(device, -1, other);
     ops.map(device, { x: [other], out: [other], function: 'sqrt' });
     // The slope of a residual of −∞ is 0, a finite number.
-    this.#steps.examine([...this.#gradient, ...residuals, other]);
+    this.#steps.examine([...gradient, ...(mode === 'semi' ? [y] : [y, z]), other]);
     const { guard } = this.#steps;
-    ops.adamw(device, { weights: this.#params, grads: this.#gradient, ...this.#adam, ...adam, lr: this.lr, guard });
-    vectors.combine(device, this.#forward, [1 - rate, this.#target], [rate, this.#params]);
-    this.#steps.finish(this.#target, this.#forward);
+    ops.adamw(device, { weights: this.#params, grads: gradient, ...this.#adam, ...adam, lr: this.lr, guard });
+    vectors.combine(device, forward, [1 - rate, this.#target], [rate, this.#params]);
+    this.#steps.finish(this.#target, forward);
   }
 }
 

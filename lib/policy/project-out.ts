@@ -1,4 +1,6 @@
+import type { Device } from '../core/device.ts';
 import { ops } from '../core/native-ops.ts';
+import { Owned } from '../core/owned.ts';
 import { checkLike, checkParams } from '../core/params.ts';
 import { finite, flag, notNegative, type Resolved, readOptions, type Schema } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -63,41 +65,47 @@ export function projectOut(
     checkParams(where, 'out', out);
     checkLike(where, 'out', out, forward);
   }
-  const k = new Tensor(forward[0]!.device, [1], 'f64');
-  try {
-    project(forward, backward, out ?? backward, k, given);
-    return k;
-  } catch (error) {
-    k.dispose();
-    throw error;
-  }
+  const { device } = forward[0]!;
+  using owned = new Owned<Tensor>();
+  const k = owned.add(new Tensor(device, [1], 'f64'));
+  setCoefficient(forward, backward, k, productsOn(device, owned), given.floor, given.relative);
+  vectors.combine(device, out ?? backward, [1, backward], [[-given.scale, k], forward]);
+  return owned.release(k);
 }
 
-/** The same into tensors that there are. */
-export function project(
+/** Products of {@link setCoefficient}: |forward|² and ⟨forward, backward⟩, f64 `[2]`, and a view of each. */
+export interface Products {
+  readonly both: Tensor;
+  readonly square: Tensor;
+  readonly product: Tensor;
+}
+
+export function productsOn(device: Device, owned: Owned<Tensor>): Products {
+  const both = owned.add(new Tensor(device, [2], 'f64'));
+  const [square, product] = [owned.add(both.rows(0, 1)), owned.add(both.rows(1, 2))];
+  return { both, square, product };
+}
+
+/** k = ⟨forward, backward⟩ / max(|forward|², floor), or with `relative` 0 where |forward|² is small. */
+export function setCoefficient(
   forward: readonly Tensor[],
   backward: readonly Tensor[],
-  out: readonly Tensor[],
   k: Tensor,
-  { scale, floor, relative }: { scale: number; floor: number; relative: boolean },
+  { both, square, product }: Products,
+  floor: number,
+  relative = false,
 ): void {
   const { device } = k;
-  using products = new Tensor(device, [3], 'f64');
-  const [square, product, other] = [0, 1, 2].map((i) => products.rows(i, i + 1)) as [Tensor, Tensor, Tensor];
-  try {
-    vectors.dots(device, [[forward, forward], [forward, backward], [backward, backward]], products); // biome-ignore format: one line
-    if (relative) {
-      // 1 where |forward|² is large enough, 0 where it is not.
-      vectors.combine(device, other, [1, square], [-floor, other]);
-      ops.map(device, { x: [other], out: [other], function: 'relu' });
-      ops.map(device, { x: [other], out: [other], function: 'sign' });
-      vectors.multiply(device, product, other, product);
-    }
-    const low = relative ? least : Math.max(floor, least);
-    ops.map(device, { x: [square], out: [square], function: 'clamp', parameters: [low, Infinity] });
-    vectors.divide(device, product, square, k);
-    vectors.combine(device, out, [1, backward], [[-scale, k], forward]);
-  } finally {
-    for (const one of [square, product, other]) one.dispose();
+  vectors.dots(device, [[forward, forward], [forward, backward]], both); // biome-ignore format: one line
+  if (relative) {
+    // 1 where |forward|² is large enough, 0 where it is not.
+    vectors.dot(device, backward, backward, k);
+    vectors.combine(device, k, [1, square], [-floor, k]);
+    ops.map(device, { x: [k], out: [k], function: 'relu' });
+    ops.map(device, { x: [k], out: [k], function: 'sign' });
+    vectors.multiply(device, product, k, product);
   }
+  const low = relative ? least : Math.max(floor, least);
+  ops.map(device, { x: [square], out: [square], function: 'clamp', parameters: [low, Infinity] });
+  vectors.divide(device, product, square, k);
 }

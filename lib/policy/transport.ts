@@ -62,8 +62,6 @@ export class Transport {
   readonly #shares: Tensor<'f64'>;
   readonly #norm: Tensor<'f64'>;
   readonly #inverse: Tensor<'f64'>;
-  /** Of whatever a step needs it for until its gradient is there. */
-  readonly scalar: Tensor<'f64'>;
   readonly turns: GuardedSteps;
 
   constructor(
@@ -86,7 +84,6 @@ export class Transport {
     this.extra = Array.from({ length: extra }, like);
     const numbers = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     [this.#shares, this.#norm, this.#inverse] = [numbers(params.length), numbers(1), numbers(1)];
-    this.scalar = this.#inverse;
     vectors.copy(device, params, this.previous);
     ops.fill(device, { x: [...this.#estimate], value: 0 });
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);

@@ -12,6 +12,7 @@ import {
 } from '../../lib/policy/index.ts';
 import { normal, uniform } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 
 type Dtype = 'f32' | 'f64';
 const numbers = (x: ArrayLike<number>, dtype: Dtype) => (dtype === 'f64' ? Float64Array.from(x) : Float32Array.from(x));
@@ -200,6 +201,24 @@ describe.each(devices)('on %s', (kind) => {
     expect(await read(exact.params[0]!)).toEqual(before);
   });
 
+  it('batches may change their size', async () => {
+    const oracle = linearValue(features, { device, dtype: 'f64' });
+    const learner = new OdiceValueLearner(oracle, { lr: 0.1 });
+    const { live } = await settledMemory(device);
+    for (const rows of [7, 3, 7, 1]) {
+      const part = (x: Tensor) => x.rows(0, rows);
+      const { states, nextStates, rewards, done } = batchOf(1, 'f64');
+      const batch = { states: part(states), nextStates: part(nextStates), rewards: part(rewards), done: part(done) };
+      const { policyWeights } = await learner.step(batch);
+      expect(policyWeights.shape).toEqual([rows]);
+      for (const one of [policyWeights, ...Object.values(batch), states, nextStates, rewards, done]) one.dispose();
+    }
+    await device.synchronize();
+    expect(device.info.memory.live - live).toBeLessThan(1000);
+    learner.dispose();
+    expect((await settledMemory(device)).live).toBeLessThan(live);
+  });
+
   it('bad numbers move nothing and are told with their step; no weight is told as well', async () => {
     const oracle = linearValue(features, { device });
     const learner = new OdiceValueLearner(oracle, { lr: 0.1 });
@@ -301,7 +320,7 @@ describe.each(onlyCpu)('a grid world, on %s', (kind) => {
     const table = Tensor.from(device, Float64Array.from(data.flatMap(([cell]) => featuresOf(cell))), [samples, cells]);
     const after = Tensor.from(device, Float64Array.from(data.flatMap(([, , next]) => featuresOf(next))), [samples, cells]); // biome-ignore format: one line
     const isEnd = data.map(([, , next]) => Number(next === goal));
-    const learned = async (mode: 'orthogonal' | 'true'): Promise<number> => {
+    const learned = async (mode: 'orthogonal' | 'true' | 'semi', seed = 7): Promise<number> => {
       const [steps, size] = [4000, 64];
       const oracle = linearValue(cells, { device, dtype: 'f64' });
       const learner = new OdiceValueLearner(oracle, { lambda: 0.5, discount, mode, lr: 0.3 });
@@ -312,7 +331,7 @@ describe.each(onlyCpu)('a grid world, on %s', (kind) => {
         done: Tensor.zeros(device, [size], { dtype: 'f64' }),
       };
       const index = Tensor.zeros(device, [size], { dtype: 'i32' });
-      const next = uniform(7);
+      const next = uniform(seed);
       for (let t = 0; t < steps; ++t) {
         learner.lr = 0.15 * (1 + Math.cos((Math.PI * t) / steps)) + 1e-9;
         const chosen = Int32Array.from({ length: size }, () => Math.floor(next() * samples));
@@ -330,9 +349,18 @@ describe.each(onlyCpu)('a grid world, on %s', (kind) => {
       );
       return startValue(cloned(data, weights));
     };
-    const [orthogonal, whole] = [await learned('orthogonal'), await learned('true')];
-    expect(orthogonal).toBeGreaterThan(0.38);
-    expect(orthogonal).toBeLessThan(0.9 ** 9 + 1e-12);
-    expect(whole).toBeLessThan(orthogonal - 0.05);
+    const best = 0.9 ** 9;
+    expect(best).toBeCloseTo(0.3874, 4);
+    const whole = await learned('true');
+    for (const seed of [7, 8, 9]) {
+      const orthogonal = await learned('orthogonal', seed);
+      expect(orthogonal).toBeGreaterThan(0.38);
+      expect(orthogonal).toBeLessThan(best + 1e-12);
+      expect(whole).toBeLessThan(orthogonal - 0.05);
+    }
+    expect(await learned('semi')).toBeGreaterThan(0.38);
+    // Of other steps than those of the table, whose behaviour has 0.081.
+    const cloning = startValue(cloned(data, data.map(() => 1))); // biome-ignore format: one line
+    expect(Math.abs(cloning - 0.0811)).toBeLessThan(0.02);
   });
 });
