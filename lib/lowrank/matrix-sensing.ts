@@ -11,7 +11,7 @@ import type { SolverStatus } from '../solvers/status.ts';
 import { BlockDescent, type DescentOptions } from './measurement/blocks.ts';
 import { checkDescent, FactorDescent, keepDescent } from './measurement/factor-descent.ts';
 import { type FactorMeasurement, factorsOf, type MeasurementOperator } from './measurement/operator.ts';
-import { spectralNorm } from './measurement/scale.ts';
+import { elementSize, spectralNorm } from './measurement/scale.ts';
 
 /** Options of {@link MatrixSensing}. */
 export interface MatrixSensingOptions {
@@ -163,8 +163,7 @@ export class MatrixSensing extends FactorDescent {
    * is theirs; a smaller `lr` wants a new object.
    *
    * @throws ERR_ARGUMENT for steps that are not whole and above 0, for options, and for NaN and infinity in y or in
-   * what the default step is found by; ERR_STATE while another run lasts; ERR_DISPOSED; the signal's reason when
-   * aborted
+   * what the measurement gives; ERR_STATE while another run lasts; ERR_DISPOSED; the signal's reason when aborted
    */
   async run(steps: number, options: DescentOptions = {}): Promise<SensingResult> {
     checkDescent('MatrixSensing.run', 'sensing', this, true);
@@ -222,14 +221,17 @@ export class MatrixSensing extends FactorDescent {
     return true;
   }
 
-  /** The step size, and |y|, found once. */
+  /** The step size, and |y|, found once, where y and the measurement are finite. */
   async #scales(task: Task<never>): Promise<{ lr: number; first: number }> {
     if (this.#scale) return this.#scale;
+    const where = 'MatrixSensing.run';
     using square = vectors.scalar(task.device);
     vectors.dot(task.queue, this.#y, this.#y, square);
     const size = Math.sqrt((await task.read(square))[0]!);
-    if (!Number.isFinite(size)) throw refusal('MatrixSensing.run', 'y', 'be finite', size);
+    if (!Number.isFinite(size)) throw refusal(where, 'y', 'be finite', size);
     const { lr, form, seed } = this.#options;
+    const elements = await elementSize(task, this.#way, this.#measurement, seed);
+    if (!Number.isFinite(elements)) throw refusal(where, 'measurement', 'give finite numbers', elements);
     const norm = lr === undefined ? await spectralNorm(task, this.#way, this.#measurement, this.#y, form === 'symmetric', seed) : 1; // biome-ignore format: one line
     this.#scale = { lr: lr ?? defaultStep / (norm > 0 ? norm : 1), first: size > 0 ? size : 1 };
     return this.#scale;

@@ -243,6 +243,35 @@ describe.each(onlyCpu)('MatrixSensing', () => {
     for (const measurement of measurements) expect(await checkAdjoint(measurement)).toBeLessThan(1e-12);
   });
 
+  it.each([undefined, 0.2])('refuses NaN and infinity before the first step, with a step size of %s', async (lr) => {
+    const m = 10;
+    const { measurement, y } = problem(device, m);
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      const numbers = normal(m * n * n, 2).fill(bad, 77, 78);
+      const entry = new Float64Array(m).fill(1).fill(bad, 3, 4);
+      for (const form of ['symmetric', 'asymmetric', 'balanced'] as const)
+        for (const [of, given, message] of [
+          [measurement, tensorOf(device, entry, [m], 'f64'), /^MatrixSensing\.run: y must be finite, got (NaN|Infinity)$/],
+          [
+            denseMeasurement(tensorOf(device, numbers, [m, n, n], 'f64')),
+            y,
+            /^MatrixSensing\.run: measurement must give finite numbers, got (NaN|Infinity)$/,
+          ],
+        ] as const) {
+          using sensing = new MatrixSensing(of, given, { rank, form, lr });
+          const before = await valuesOf(sensing.factors().left);
+          // Twice: the first refusal leaves nothing that the second run would trust.
+          for (const _ of [1, 2])
+            await expect(sensing.run(3)).rejects.toMatchObject({
+              code: 'ERR_ARGUMENT',
+              message: expect.stringMatching(message),
+            });
+          expect(sensing.steps).toBe(0);
+          expect(await valuesOf(sensing.factors().left)).toEqual(before);
+        }
+    }
+  });
+
   it('refuses what does not fit', () => {
     const { measurement, y } = problem(device, 10);
     const wide = denseMeasurement(Tensor.zeros(device, [10, 4, 3], { dtype: 'f64' }));
