@@ -213,14 +213,20 @@ describe.each(onlyCpu)('eigh', () => {
   ]);
 
   it.each([
-    [9, 40],
-    [3, 130],
-  ])('has the same bits on any number of threads, %i of %i rows', (batch, n) =>
+    [9, 40, 'f32'],
+    [3, 130, 'f32'],
+    [1, 200, 'f32'],
+    [1, 300, 'f32'],
+    [1, 200, 'f64'],
+    [1, 300, 'f64'],
+  ] as const)('has the same bits on any number of threads, %i of %i rows in %s', (batch, n, dtype) =>
     expectSameBits((device) => {
-      const matrix = tensorOf(device, normal(batch * n * n, 1), [batch, n, n]);
-      const [values, vectors] = [unwritten(device, [batch, n], 'f32'), unwritten(device, [batch, n, n], 'f32')];
+      const matrix = tensorOf(device, normal(batch * n * n, 1), [batch, n, n], dtype);
+      const [values, vectors] = [unwritten(device, [batch, n], dtype), unwritten(device, [batch, n, n], dtype)];
+      const alone = unwritten(device, [batch, n], dtype);
       ops.eigh(device, { matrix, values, vectors, info: unwritten(device, [batch], 'i32') });
-      return [values, vectors];
+      ops.eigh(device, { matrix, values: alone, info: unwritten(device, [batch], 'i32') });
+      return [values, vectors, alone];
     }),
   );
 });

@@ -151,11 +151,19 @@ describe.each(onlyCpu)('qr', () => {
     ],
   ]);
 
-  it('has the same bits on any number of threads', () =>
+  it.each([
+    [9, 70, 50, 'f32'],
+    [1, 300, 220, 'f32'],
+    [1, 220, 300, 'f32'],
+    [1, 300, 220, 'f64'],
+    [1, 220, 300, 'f64'],
+  ] as const)('has the same bits on any number of threads, %i of %i × %i in %s', (batch, rows, columns, dtype) =>
     expectSameBits((device) => {
-      const matrix = tensorOf(device, normal(9 * 70 * 50, 1), [9, 70, 50]);
-      const [q, r] = [unwritten(device, [9, 70, 50], 'f32'), unwritten(device, [9, 50, 50], 'f32')];
+      const k = Math.min(rows, columns);
+      const matrix = tensorOf(device, normal(batch * rows * columns, 1), [batch, rows, columns], dtype);
+      const [q, r] = [unwritten(device, [batch, rows, k], dtype), unwritten(device, [batch, k, columns], dtype)];
       ops.qr(device, { matrix, q, r });
       return [q, r];
-    }));
+    }),
+  );
 });

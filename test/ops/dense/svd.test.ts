@@ -228,12 +228,21 @@ describe.each(onlyCpu)('svd', () => {
     ],
   ]);
 
-  it('has the same bits on any number of threads', () =>
+  it.each([
+    [9, 40, 30, 'f32'],
+    [1, 260, 200, 'f32'],
+    [1, 200, 260, 'f32'],
+    [1, 260, 200, 'f64'],
+    [1, 200, 300, 'f64'],
+  ] as const)('has the same bits on any number of threads, %i of %i × %i in %s', (batch, rows, columns, dtype) =>
     expectSameBits((device) => {
-      const matrix = tensorOf(device, normal(9 * 40 * 30, 1), [9, 40, 30]);
-      const [u, v] = [unwritten(device, [9, 40, 30], 'f32'), unwritten(device, [9, 30, 30], 'f32')];
-      const s = unwritten(device, [9, 30], 'f32');
-      ops.svd(device, { matrix, u, s, v, info: unwritten(device, [9], 'i32') });
-      return [u, s, v];
-    }));
+      const k = Math.min(rows, columns);
+      const matrix = tensorOf(device, normal(batch * rows * columns, 1), [batch, rows, columns], dtype);
+      const [u, v] = [unwritten(device, [batch, rows, k], dtype), unwritten(device, [batch, columns, k], dtype)];
+      const [s, alone] = [unwritten(device, [batch, k], dtype), unwritten(device, [batch, k], dtype)];
+      ops.svd(device, { matrix, u, s, v, info: unwritten(device, [batch], 'i32') });
+      ops.svd(device, { matrix, s: alone, info: unwritten(device, [batch], 'i32') });
+      return [u, s, v, alone];
+    }),
+  );
 });
