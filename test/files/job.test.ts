@@ -130,6 +130,32 @@ it('a folder whose tensors have another dtype than they were given is not publis
   expect(existsSync(outer.file('out'))).toBe(false);
 });
 
+it.each(['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors', 'config.json'])(
+  'a folder of which one bit of %s has changed since it was written is not published',
+  async (name) => {
+    using base = new Folder();
+    using outer = new Folder();
+    const out = outer.file('out');
+    const onWritten = (folder: string): void => {
+      const file = path.join(folder, name);
+      const bytes = readFileSync(file);
+      // The last bit of a number, or a space in place of the end of the line.
+      bytes[bytes.length - 1]! ^= name.endsWith('json') ? 0x0a ^ 0x20 : 1;
+      writeFileSync(file, bytes);
+    };
+    const broken = round({ from: modelIn(base), out, onWritten });
+    await expect(broken).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: `convert: ${name} must hold the bytes that were written, or be made anew with the option restart, got others`,
+    });
+    expect(existsSync(out)).toBe(false);
+    if (name.endsWith('json')) return;
+    // Work that is taken up is compared with what the earlier run wrote.
+    await expect(round({ from: base.path, out })).rejects.toMatchObject({ code: 'ERR_STATE' });
+    expect(await round({ from: base.path, out, restart: true })).toEqual({ dryRun: false, resumed: false });
+  },
+);
+
 describe('a job that was stopped', () => {
   it('by an error makes no piece twice, and ends in the same bytes', async () => {
     using base = new Folder();

@@ -42,9 +42,9 @@ async function convert(
       onBytes: () => {},
       tensors: (records) => make(weights, records, onPiece),
       files: async function* () {
-        onWritten?.(workspace.model);
         const bytes = await folder.read('config.json', 1 << 20);
         if (bytes) yield ['config.json', bytes];
+        onWritten?.(workspace.model);
       },
       report: async (run) => run,
     });

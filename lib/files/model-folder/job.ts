@@ -1,6 +1,7 @@
 import { dueTurn } from '../../core/due-turns.ts';
 import { refusal } from '../../core/errors.ts';
 import { quote } from '../quote.ts';
+import { checkSumBytes, checkSumOf, keptCheckSum } from './check-sums.ts';
 import { Folder } from './folder.ts';
 import { Journal, type Records } from './journal.ts';
 import { type RunRecord, textOf } from './run-record.ts';
@@ -61,7 +62,7 @@ export interface FolderJob<Report> {
  * complete.
  *
  * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_STATE for the work of another run, unless
- * `restart`, and for a folder that is not as it was written
+ * `restart`, and for a folder that is not as it was written, byte by byte
  */
 export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
   const { op, workspace, weights, signal, onBytes, shardBytes } = job;
@@ -74,16 +75,20 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
   const resumed = await workspace.begin(run, job.restart);
   const journals: Journal[] = [];
   try {
-    const tensors = await job.tensors(async (label, recordBytes) => {
+    const open: OpenRecords = async (label, recordBytes) => {
       const journal = await Journal.open(op, workspace.scratch(label), recordBytes);
       journals.push(journal);
       return journal;
-    });
+    };
+    const tensors = await job.tensors(open);
     const { metadataOf } = job;
-    await writeWeights(workspace, weights, tensors, { op, metadataOf, signal, onBytes, shardBytes });
+    const sums = await open('contents', checkSumBytes);
+    const options = { op, metadataOf, signal, onBytes, shardBytes, sums };
+    const files = await writeWeights(workspace, weights, tensors, options);
     for await (const [name, bytes] of job.files()) await workspace.write(name, bytes);
     const report = await job.report({ dryRun: false, resumed });
     await verify(job, tensors);
+    await verifyContents(job, files, sums);
     await workspace.publish();
     return report;
   } catch (error) {
@@ -94,7 +99,7 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
   }
 }
 
-/** Reads the new folder once more: every file opens, and every tensor has its shape and dtype. */
+/** Reads the headers of the new folder: every file opens, and every tensor has its shape and dtype. */
 async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<string, Replacement>): Promise<void> {
   const { op, workspace, signal } = job;
   const folder = await Folder.open(op, 'out', workspace.model, { followLinks: false, signal });
@@ -118,4 +123,23 @@ async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<strin
   } finally {
     await weights.close();
   }
+}
+
+/** Reads all files of the new folder once more: they hold the bytes that were written, in an earlier run, too. */
+async function verifyContents<Report>(
+  { op, workspace, signal }: FolderJob<Report>,
+  files: readonly string[],
+  sums: Records,
+): Promise<void> {
+  const expected = new Map(workspace.written);
+  for (const [i, name] of files.entries()) expected.set(name, await keptCheckSum(sums, i));
+  for (const [name, sum] of expected)
+    if ((await checkSumOf({ op, path: workspace.file(name), signal })) !== sum)
+      throw refusal(
+        op,
+        name,
+        'hold the bytes that were written, or be made anew with the option restart',
+        'others',
+        'ERR_STATE',
+      );
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import path from 'node:path';
+import { crc32 } from 'node:zlib';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { attempt, calls, ioError, systemCode } from '../calls.ts';
 import { writeFully } from '../contents.ts';
@@ -19,6 +20,8 @@ export class Workspace {
   readonly #field: string;
   readonly #out: string;
   readonly #folder: string;
+  /** CRC-32 of the files that `write` has written. */
+  readonly #written = new Map<string, number>();
 
   private constructor(op: string, field: string, out: string, folder: string) {
     this.#op = op;
@@ -137,8 +140,14 @@ export class Workspace {
     return (await kindOf(this.#op, this.file(name))) !== undefined;
   }
 
-  write(name: string, bytes: Uint8Array): Promise<void> {
-    return this.#write(this.#model, name, bytes);
+  async write(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#write(this.#model, name, bytes);
+    this.#written.set(name, crc32(bytes));
+  }
+
+  /** CRC-32 of the files that `write` has written, by name. */
+  get written(): ReadonlyMap<string, number> {
+    return this.#written;
   }
 
   /** Puts the new folder in its place at once and whole. @throws ERR_ARGUMENT for a place that was taken meanwhile */

@@ -6,6 +6,8 @@ import { byteLengthOf, type FileDtype } from '../safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../safetensors/file.ts';
 import type { TensorInfo } from '../safetensors/header.ts';
 import { type TensorSource, writeTensorFile } from '../safetensors/write.ts';
+import { keepCheckSum } from './check-sums.ts';
+import type { Records } from './journal.ts';
 import { limits } from './limits.ts';
 import { indexName } from './shard-index.ts';
 import { singleName, type Weights } from './weights.ts';
@@ -43,6 +45,8 @@ export interface WriteWeightsOptions {
   readonly onBytes: (done: number, total: number) => void;
   /** The most bytes of tensors in a file. Default: the tensors stay in the files in which they are. */
   readonly shardBytes?: number | undefined;
+  /** Check sums of the files, in their order: that of a file is there before the file is. */
+  readonly sums: Records;
 }
 
 /** A file of new weights: its name, and what it holds. */
@@ -97,18 +101,19 @@ export async function newFiles(
 /**
  * Writes every file of weights that the workspace lacks: some tensors anew, all others byte for byte.
  * `onBytes` hears of all bytes, those of an earlier run included.
+ * @returns the names of the files, in the order of `sums`
  */
 export async function writeWeights(
   workspace: Workspace,
   weights: Weights,
   newTensors: ReadonlyMap<string, Replacement>,
-  { op, metadataOf, signal, onBytes, shardBytes }: WriteWeightsOptions,
-): Promise<void> {
+  { op, metadataOf, signal, onBytes, shardBytes, sums }: WriteWeightsOptions,
+): Promise<string[]> {
   const files = await newFiles(weights, newTensors, shardBytes);
   const total = files.reduce((sum, { byteLength }) => sum + byteLength, 0);
   let done = 0;
-  for (const { name: file, tensors, byteLength } of files) {
-    if (!(await workspace.has(file))) {
+  for (const [i, { name: file, tensors, byteLength }] of files.entries()) {
+    if (i >= sums.count || !(await workspace.has(file))) {
       const sources = await inTurns(sourcesOf(tensors, newTensors), signal);
       // Some readers take a file for one of another framework unless it says its format.
       const more = metadataOf?.(tensors.map(({ name: own }) => own));
@@ -118,6 +123,7 @@ export async function writeWeights(
         op,
         signal,
         metadata,
+        onContents: (sum) => keepCheckSum(sums, i, sum),
         onProgress: (progress) => onBytes(before + progress.done, total),
       });
     }
@@ -128,6 +134,7 @@ export async function writeWeights(
   const isSharded = shardBytes === undefined ? weights.index !== undefined : files.length > 1;
   if (shardBytes === undefined && !hasParts) await editIndex(workspace, weights, total, newTensors);
   else if (isSharded) await workspace.write(indexName, await inTurns(indexOf(files, total, newTensors), signal));
+  return files.map(({ name }) => name);
 }
 
 /** The tensors of a new file, in their order. */

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { abortable } from '../../core/abortable.ts';
 import { OrthokitError, shown } from '../../core/errors.ts';
 import { isRecord } from '../../core/options.ts';
@@ -31,6 +32,8 @@ export interface WriteOptions extends TransferOptions {
   /** The public function that messages begin with. */
   readonly op: string;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Told the CRC-32 of all bytes once they are synced; the file takes its place after that. Default: none is computed. */
+  readonly onContents?: ((sum: number) => Promise<void>) | undefined;
 }
 
 /**
@@ -69,13 +72,14 @@ async function writeContents(
   handle: FileHandle,
   path: string,
   { start, sources, total, mode }: Contents,
-  { op, signal, onProgress }: WriteOptions,
+  { op, signal, onProgress, onContents }: WriteOptions,
 ): Promise<void> {
   const turns = new Turns(signal);
   try {
     if (mode !== undefined) await keepMode(op, path, handle, mode);
     const access = { op, path, signal };
     let position = await writeFully(handle, start, 0, access);
+    let sum = onContents ? crc32(start) : 0;
     let done = 0;
     for (const source of sources) {
       signal?.throwIfAborted();
@@ -86,6 +90,7 @@ async function writeContents(
         for (let from = 0; from < bytes.length; from += spanBytes) {
           signal?.throwIfAborted();
           const span = bytes.subarray(from, from + spanBytes);
+          if (onContents) sum = crc32(span, sum);
           position = await writeFully(handle, span, position, access);
           done += span.length;
           onProgress?.({ done, total });
@@ -93,6 +98,7 @@ async function writeContents(
       }
     }
     await abortable(attempt(op, path, 'synced', calls.sync(handle)), signal);
+    await onContents?.(sum);
   } catch (error) {
     await givenUp(calls.close(handle), signal);
     throw error;
