@@ -48,6 +48,16 @@ describe.each(devices)('mergeModels by opcm on %s', (kind) => {
     expect(valuesOf(folder.file('out'), 'b.bias')[0]).toBeCloseTo(0.5, 6);
   });
 
+  it('keeps next to nothing of a model that comes twice, in every matrix', async () => {
+    using folder = new Folder();
+    const { base, models, out } = family(folder, 1);
+    const report = await mergeModels({ base, models: [models[0]!, models[0]!], out, method: 'opcm', device });
+    const linear = report.tensors.flatMap(({ energyKept }) => energyKept ?? []);
+    expect(linear.length).toBe(2);
+    // Half of the energy is that of the first time; |clean| of the second is below 1e-5 of |task|.
+    for (const energyKept of linear) expect(Math.abs(2 * energyKept - 1)).toBeLessThan(1e-10);
+  });
+
   it('waits for the disk once a matrix and model, however large', async () => {
     using folder = new Folder();
     const syncsOf = async (rows: number): Promise<number> => {

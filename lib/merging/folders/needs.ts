@@ -24,13 +24,13 @@ const garbage = 3 << 25;
 /** Blocks that the device has got back, and keeps to use them again. */
 const mostPooled = 1 << 26;
 
-/** Bytes of the spans of a tensor: as read, on the device, widened; the sum, its rounding, and what is measured. */
+/** Bytes of two spans of a tensor, as read, on the device, widened; of the sum, its rounding, and what is measured. */
 function spanBytesOf({ size, work, newDtype, parts }: MergedTensor): number {
   const count = Math.min(size, spanSize);
   const bytes = work === 'f64' ? 8 : 4;
   const read = parts.reduce((sum, part) => {
-    if (part instanceof Update) return sum + part.bytesOf(count, bytes);
-    return sum + count * (2 * (bitsOf[part.info.dtype] / 8) + bytes);
+    if (part instanceof Update) return sum + part.bytesOf(2 * count, bytes);
+    return sum + 2 * count * (2 * (bitsOf[part.info.dtype] / 8) + bytes);
   }, 0);
   return read + count * (6 * bytes + (3 * bitsOf[fileDtypes[newDtype]]) / 8);
 }

@@ -2,7 +2,7 @@
 import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
-import { Owned } from '../../core/owned.ts';
+import type { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import type { Records } from '../../files/model-folder/journal.ts';
@@ -11,7 +11,7 @@ import { quote } from '../../files/quote.ts';
 import { fileDtypes } from '../../files/safetensors/dtypes.ts';
 import type { Ready } from '../methods/method.ts';
 import type { MergedTensor } from './fit.ts';
-import { type MergeTask, readSpan, spansOf, subtractBase } from './spans.ts';
+import { type MergeTask, readAhead, spansOf, subtractBase } from './spans.ts';
 
 /** Numbers of a tensor that has been written. */
 export interface Written {
@@ -94,9 +94,8 @@ async function* dataOf(
 ): AsyncGenerator<Uint8Array, void> {
   const count = countOf(tensor.parts.length - 1);
   const sums = new Float64Array(count);
-  for (const span of spansOf(tensor.size)) {
-    using owned = new Owned<Tensor>();
-    const spans = await readSpan(task, tensor, span, owned);
+  const read = { ...tensor, dtypeOfModels: ready.dtypeOfModels?.(tensor) };
+  for await (const { span, tensors: spans, owned } of readAhead(task, read, [...spansOf(tensor.size)])) {
     const exact = await ready.merge(tensor, span, spans, owned);
     const rounded = exact.dtype === tensor.newDtype ? exact : owned.add(exact.cast(tensor.newDtype));
     const found = owned.add(new Tensor(task.device, [count], 'f64'));
@@ -130,16 +129,22 @@ function measure(
   owned: Owned<Tensor>,
 ): void {
   const { device, dtype, size } = exact;
-  const update = owned.add(rounded === exact ? exact.copy() : rounded.cast(dtype));
+  const wide = owned.add(rounded === exact ? exact.copy() : rounded.cast(dtype));
   const error = owned.add(new Tensor(device, [1, size], dtype));
   using flat = error.reshape([size]);
-  vectors.combine(queue, flat, [1, exact], [-1, update]);
-  const [base, ...models] = spans;
-  subtractBase(queue, tensor, spans);
-  vectors.axpy(queue, -1, base!, update);
+  vectors.combine(queue, flat, [1, exact], [-1, wide]);
+  const [first, ...models] = spans as [Tensor, ...Tensor[]];
+  /** In the dtype of the models. */
+  const likeModels = (x: Tensor): Tensor => (x.dtype === models[0]!.dtype ? x : owned.add(x.cast(models[0]!.dtype)));
+  const [base, update] = [likeModels(first), likeModels(wide)];
+  subtractBase(queue, tensor, [base, ...models]);
+  vectors.axpy(queue, -1, base, update);
   using squares = found.rows(1);
   const pairs = models.flatMap((model) => [[update, model] as const, [model, model] as const]);
-  vectors.dots(queue, [[flat, flat], [update, update], ...pairs], squares);
+  using rounding = squares.rows(0, 1);
+  using others = squares.rows(1);
+  vectors.dots(queue, [[flat, flat]], rounding);
+  vectors.dots(queue, [[update, update], ...pairs], others);
   ops.map(queue, { x: [error], out: [error], function: 'abs' });
   using largest = found.rows(0, 1);
   ops.rowReduce(queue, { x: error, out: largest, reduction: 'max' });

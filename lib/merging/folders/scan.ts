@@ -2,15 +2,16 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { weightsName } from '../../adapters/internal.ts';
-import type { Dtype } from '../../core/dtypes.ts';
+import { arrays, type Dtype } from '../../core/dtypes.ts';
 import { refusal } from '../../core/errors.ts';
+import type { TypedArray } from '../../core/native.ts';
 import { ops } from '../../core/native-ops.ts';
 import { given, type Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { spanBytes } from '../../files/contents.ts';
 import type { Records } from '../../files/model-folder/journal.ts';
 import { escaped, quote } from '../../files/quote.ts';
-import { dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
+import { dtypeOfFile } from '../../files/safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../../files/safetensors/file.ts';
 import type { TensorInfo } from '../../files/safetensors/header.ts';
 import type { Adapter } from './adapter.ts';
@@ -86,8 +87,8 @@ async function refuseZero(
     const dtype = dtypeOfFile(b.dtype)!;
     const isHalf = dtype === 'f16' || dtype === 'bf16';
     // Numbers of 16 bits are read as their bits, of which the first is the sign.
-    for await (const { buffer } of spans(file, b))
-      for (const x of typedArray(dtype, buffer)) if ((isHalf ? x & 0x7fff : x) !== 0) return;
+    for await (const { buffer, length } of spans(file, b))
+      for (const x of elementsOf(dtype, buffer, length)) if ((isHalf ? x & 0x7fff : x) !== 0) return;
   }
   throw refusal(op, label, 'have a lora_B that is not 0', `an adapter that does nothing at ${path}`);
 }
@@ -109,11 +110,12 @@ async function scanFile(op: string, task: MergeTask, scanned: Scanned): Promise<
   const hash = createHash('sha256');
   hash.update(await file.readStart());
   using guard = vectors.scalar(task.device);
+  const buffers = twoSpans([...file.tensors.values()].reduce((most, { byteLength }) => Math.max(most, byteLength), 0));
   // Data have no gaps, so that tensors in their order are all that there is of the file.
   const ordered = [...file.tensors].sort(([, a], [, b]) => a.begin - b.begin || a.byteLength - b.byteLength);
   let done = 0;
   for (const [name, info] of ordered) {
-    for await (const bytes of spans(file, info)) {
+    for await (const bytes of spans(file, info, buffers)) {
       const checked = isMerged(name) ? countNotFinite(task, guard, dtypeOfFile(info.dtype)!, bytes) : undefined;
       // The device checks meanwhile.
       hash.update(bytes);
@@ -134,18 +136,48 @@ async function countNotFinite(
   dtype: Dtype,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<number | undefined> {
-  const data = typedArray(dtype, bytes.buffer);
+  const data = elementsOf(dtype, bytes.buffer, bytes.length);
   using x = given(task.device, data as never, [data.length], dtype);
   ops.checkFinite(task.queue, { x: [x], guard });
   const [[count]] = await task.readAll(guard);
   return count;
 }
 
-async function* spans(file: OpenTensorFile, info: TensorInfo): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  for (let from = 0; from < info.byteLength; from += spanBytes) {
-    const bytes = new Uint8Array(Math.min(spanBytes, info.byteLength - from));
-    await file.readRange(info, from, bytes);
-    yield bytes;
+const elementsOf = (dtype: Dtype, buffer: ArrayBuffer, byteLength: number): TypedArray =>
+  new arrays[dtype](buffer, 0, byteLength / arrays[dtype].BYTES_PER_ELEMENT);
+
+type TwoSpans = readonly [ArrayBuffer, ArrayBuffer];
+
+/** Memory of two spans of tensors that have so many bytes at most. */
+function twoSpans(byteLength: number): TwoSpans {
+  const size = Math.min(spanBytes, byteLength);
+  return [new ArrayBuffer(size), new ArrayBuffer(size)];
+}
+
+/** Spans of a tensor, each read while the one before is worked on, whose memory the one after it takes. */
+async function* spans(
+  file: OpenTensorFile,
+  info: TensorInfo,
+  buffers: TwoSpans = twoSpans(info.byteLength),
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  const begin = (from: number) => {
+    const left = info.byteLength - from;
+    if (left <= 0) return undefined;
+    const bytes = new Uint8Array(buffers[(from / spanBytes) % 2]!, 0, Math.min(spanBytes, left));
+    const reading = file.readRange(info, from, bytes).then(() => bytes);
+    // Whoever waits for it hears of an error.
+    reading.catch(() => {});
+    return reading;
+  };
+  let ahead = begin(0);
+  try {
+    for (let next = spanBytes; ahead; next += spanBytes) {
+      const bytes = await ahead;
+      ahead = begin(next);
+      yield bytes;
+    }
+  } finally {
+    await ahead?.catch(() => {});
   }
 }
 

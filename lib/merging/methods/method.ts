@@ -16,6 +16,8 @@ export interface Measured {
 export interface Ready {
   /** New elements of a tensor, in the dtype of the sums; `spans` are the base's and those of the models. */
   merge(tensor: MergedTensor, span: Span, spans: readonly Tensor[], owned: Owned<Tensor>): Tensor | Promise<Tensor>;
+  /** The dtype in which spans of models come where the sum needs none of them. Default: that of the sums. */
+  dtypeOfModels?(tensor: MergedTensor): 'f32' | 'f64';
   /** By the place of a tensor among those that are merged. */
   readonly measured?: readonly Measured[];
   /** Of `ties`: the share of each task vector's elements that is kept. */

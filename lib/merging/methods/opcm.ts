@@ -70,12 +70,20 @@ export function opcm(models: number, alpha: number): Method {
       }
       const total = tensors.reduce((sum, { parts }) => sum + parts[0].info.byteLength, 0);
       let done = 0;
-      for (const [i, tensor] of tensors.entries()) {
-        if (i >= stored.count)
-          await stored.write(i, bytesOfNumbers(await add(task, tensor, alpha, sumsOf.get(tensor)!)));
-        done += tensor.parts[0].info.byteLength;
-        task.report({ stage: 'measure', done, total });
-      }
+      // A matrix is synced, and its numbers stored then, while the next is worked on.
+      await trailing(async (trail) => {
+        for (const [i, tensor] of tensors.entries()) {
+          const sum = sumsOf.get(tensor)!;
+          if (i >= stored.count) {
+            const numbers = await add(task, tensor, alpha, sum);
+            await trail.follow(isProjected(tensor) ? sum.sync() : Promise.resolve(), () =>
+              stored.write(i, bytesOfNumbers(numbers)),
+            );
+          }
+          done += tensor.parts[0].info.byteLength;
+          task.report({ stage: 'measure', done, total });
+        }
+      });
       const numbers: Numbers[] = [];
       for (let i = 0; i < tensors.length; ++i) numbers.push(numbersOf(await stored.read(i, 1), models));
       const length = Math.sqrt(sumOf(numbers.map(({ square }) => square)));
@@ -86,6 +94,7 @@ export function opcm(models: number, alpha: number): Method {
         warnings: sumOf(lengths) > 0 && isCanceled(length, lengths, dtype) ? [canceling] : [],
         scale: 1 / factor,
         measured: tensors.map((tensor, i) => (isProjected(tensor) ? measured(numbers[i]!) : {})),
+        dtypeOfModels: (tensor) => (models > 1 && isProjected(tensor) ? sumDtype(tensor) : tensor.work),
         async merge(tensor, span, spans, owned) {
           const [base] = spans;
           const out = owned.add(new Tensor(task.device, [span.count], base!.dtype));
@@ -169,7 +178,6 @@ async function add(task: MergeTask, tensor: MergedTensor, alpha: number, sum: St
     }
     numbers.ranks[i] = projection?.rank ?? 0;
   }
-  await sum.sync();
   return { ...numbers, square };
 }
 
