@@ -72,7 +72,10 @@ describe.each(devices)('accuracy on %s', (kind) => {
 
         const factored = await lu(x);
         const [triangles, pivots] = [await valuesOf(factored.lu), await valuesOf(factored.pivots)];
-        const exchanged = Float64Array.from(a, (_, i) => a[pivots[Math.floor(i / columns)]! * columns + (i % columns)]!);
+        const exchanged = Float64Array.from(
+          a,
+          (_, i) => a[pivots[Math.floor(i / columns)]! * columns + (i % columns)]!,
+        );
         const lower = Float64Array.from({ length: rows * k }, (_, i) => {
           const [row, column] = [Math.floor(i / k), i % k];
           return row === column ? 1 : column < row ? triangles[row * columns + column]! : 0;

@@ -22,6 +22,16 @@ export const spectraNames = Object.keys(spectra) as Spectrum[];
 
 const rounded = (x: Float64Array, dtype: Dtype): Float64Array => (dtype === 'f32' ? x.map(Math.fround) : x);
 
+const bases = new Map<string, Float64Array>();
+
+/** Orthonormal columns, which many matrices share: they take longer to find than the rest. */
+function basisOf(rows: number, columns: number, seed: number): Float64Array {
+  const key = [rows, columns, seed].join();
+  const found = bases.get(key) ?? orthonormalColumns(rows, columns, seed);
+  bases.set(key, found);
+  return found;
+}
+
 /** rows × columns of such singular values, rounded to the dtype; symmetric ones have eigenvalues of both signs. */
 export function withSpectrum(
   [rows, columns]: readonly [number, number],
@@ -31,9 +41,9 @@ export function withSpectrum(
 ): Float64Array {
   const k = Math.min(rows, columns);
   const values = spectra[spectrum](k, dtype);
-  const left = orthonormalColumns(rows, k, rows);
-  const right = isSymmetric ? left : orthonormalColumns(columns, k, columns + 1);
-  const scaled = left.map((x, i) => x * values[i % k]! * (isSymmetric && i % 2 === 1 ? -1 : 1));
+  const left = basisOf(rows, k, rows);
+  const right = isSymmetric ? left : basisOf(columns, k, columns + 1);
+  const scaled = left.map((x, i) => x * values[i % k]! * (isSymmetric && (i % k) % 2 === 1 ? -1 : 1));
   const matrix = rounded(multiply(scaled, transposed(right, k), k), dtype);
   return isSymmetric ? mirrored(matrix, k) : matrix;
 }
