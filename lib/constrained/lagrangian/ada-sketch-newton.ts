@@ -1,6 +1,5 @@
 import { Device } from '../../core/device.ts';
 import { refusal } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import {
   count,
@@ -15,9 +14,10 @@ import {
   word,
 } from '../../core/schema.ts';
 import { Task, type TaskOptions } from '../../core/task.ts';
-import { Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import type { SolverStatus } from '../../solvers/status.ts';
 import { Geometry, type Lengths, systemOf } from './geometry.ts';
+import { MeritSlope, meritOf } from './merit.ts';
 import { Calls, checkProblem, type EqualityProblem, type Point, vectorOf } from './problem.ts';
 import { type Sketch, SketchedSystem, type Solution, unitsOf } from './sketch.ts';
 
@@ -211,18 +211,7 @@ async function minimize(
   const random = () => ({ seed, stream: stream++ });
   const system = new SketchedSystem(device, sketch, block, n + m, 5, random, owned);
   const [zx, zl] = [owned.add(system.z.rows(0, n)), owned.add(system.z.rows(n, n + m))];
-  // Parts of the slope of the merit function along (dx, dλ).
-  const make = (...shape: readonly number[]) => owned.add(new Tensor(device, shape, 'f64'));
-  const flat = (column: Tensor): Tensor => owned.add(column.reshape([column.size]));
-  const [bent, pulled, pushed] = [make(n, 1), make(n, 1), make(m, 1)];
-  const { slope, constraint, jacobian, hessian } = geometry;
-  const along = [
-    [flat(slope), zx],
-    [flat(bent), zx],
-    [flat(pulled), zx],
-    [flat(constraint), zl],
-    [flat(pushed), zl],
-  ] as const;
+  const merit = new MeritSlope(device, geometry, zx, zl, owned);
   let { eta1, eta2, delta } = given;
   let largest = 0;
 
@@ -230,8 +219,6 @@ async function minimize(
   let lengths = await geometry.enter(quiet, point);
   const [kkt, alphas, inner]: [number[], number[], number[]] = [[], [], []];
   const residualOf = ({ slope, violation }: Lengths): number => Math.sqrt(slope + violation);
-  const meritOf = ({ value }: Point, { work, violation, slope }: Lengths): number =>
-    value + work + (eta1 * violation + eta2 * slope) / 2;
   kkt.push(residualOf(lengths));
   const end = (status: SolverStatus): AdaSketchResult => ({
     x: point.x.slice(),
@@ -266,9 +253,7 @@ async function minimize(
     const isConvex = await geometry.isConvex(quiet, values, leastCurvature, 2 * largest || 1);
     const shift = isConvex ? 0 : norm + xi * (largest || 1);
 
-    ops.gemm(queue, { a: hessian, b: slope, c: bent });
-    ops.gemm(queue, { a: jacobian, b: constraint, c: pulled, transA: 'transposed' });
-    ops.gemm(queue, { a: jacobian, b: slope, c: pushed });
+    merit.begin(queue);
     const b = new Float64Array(n + m);
     for (let i = 0; i < n; ++i) b[i] = -lengths.gradient[i]!;
     for (let i = 0; i < m; ++i) b[n + i] = -point.constraint[i]!;
@@ -291,10 +276,9 @@ async function minimize(
     let failed: SolverStatus | undefined;
     for (;;) {
       const wanted = (theta * delta * missed) / (Math.sqrt(whole) * psi);
-      solution = await system.reach(quiet, wanted, Math.sqrt(whole), given.maxInner - steps, along);
+      solution = await system.reach(quiet, wanted, Math.sqrt(whole), given.maxInner - steps, merit.along);
       steps += solution.steps;
-      const [first, second, third, fourth, fifth] = solution.along;
-      descent = first! + fourth! + eta2 * (second! + fifth!) + eta1 * third!;
+      descent = merit.of(solution.along, { eta1, eta2 });
       if (descent <= (-eta2 / 2) * missed ** 2) break;
       if (solution.end === 'limit') {
         // A direction that is not as exact as it should be still counts where it leads down.
@@ -312,7 +296,8 @@ async function minimize(
     if (failed) return end(failed);
 
     const [dx, dl] = [solution.z.subarray(0, n), solution.z.subarray(n)];
-    const start = meritOf(point, lengths);
+    const weights = { eta1, eta2 };
+    const start = meritOf(point, lengths, weights);
     const slack = 16 * rounding * (Math.abs(start) + Math.abs(point.value) + Math.abs(lengths.work));
     let alpha = 1;
     let next: { point: Point; lengths: Lengths } | undefined;
@@ -322,7 +307,7 @@ async function minimize(
       const trial = await calls.at(moved, multipliers, false);
       if (trial === undefined) continue;
       const there = await geometry.enter(quiet, trial);
-      if (meritOf(trial, there) > start + alpha * beta * descent + slack) continue;
+      if (meritOf(trial, there, weights) > start + alpha * beta * descent + slack) continue;
       next = { point: trial, lengths: there };
       break;
     }

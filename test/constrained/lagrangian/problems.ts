@@ -1,5 +1,6 @@
 // Problems with equality constraints whose solutions are known.
 import type { EqualityProblem } from '../../../lib/constrained/index.ts';
+import { normal } from '../../support/data.ts';
 
 /** x₀ + x₁ on the circle of radius √2: (−1, −1) with λ = 1/2. */
 export const circle: EqualityProblem = {
@@ -56,4 +57,44 @@ export const falling: EqualityProblem = {
   hessian: (_: Float64Array, __: Float64Array, out: Float64Array) => out.set([-1, 0, 0, -1]),
   constraint: ([a, b]: Float64Array, out: Float64Array) => out.set([a! + b! - 1]),
   jacobian: (_: Float64Array, out: Float64Array) => out.set([1, 1]),
+};
+
+/** A logistic loss of n variables with linear constraints and a sphere. */
+export const logistic = (samples: number, n: number): EqualityProblem => {
+  const [a, rows] = [normal(samples * n, 1), normal(4 * n, 3)];
+  const y = normal(samples, 4).map(Math.sign);
+  const dot = (x: Float64Array, of: Float64Array, from: number) => {
+    let sum = 0;
+    for (let j = 0; j < n; ++j) sum += of[from + j]! * x[j]!;
+    return sum;
+  };
+  return {
+    variables: n,
+    constraints: 5,
+    value: (x) => y.reduce((sum, sign, i) => sum + Math.log1p(Math.exp(-sign * dot(x, a, i * n))), 0) / samples,
+    gradient(x, out) {
+      out.fill(0);
+      for (const [i, sign] of y.entries()) {
+        const share = -sign / (1 + Math.exp(sign * dot(x, a, i * n))) / samples;
+        for (let j = 0; j < n; ++j) out[j]! += share * a[i * n + j]!;
+      }
+    },
+    hessian(x, lambda, out) {
+      out.fill(0);
+      for (let i = 0; i < samples; ++i) {
+        const s = 1 / (1 + Math.exp(-dot(x, a, i * n)));
+        for (let j = 0; j < n; ++j)
+          for (let k = 0; k < n; ++k) out[j * n + k]! += ((s * (1 - s)) / samples) * a[i * n + j]! * a[i * n + k]!;
+      }
+      for (let j = 0; j < n; ++j) out[j * n + j]! += 2 * lambda[4]!;
+    },
+    constraint(x, out) {
+      for (let k = 0; k < 4; ++k) out[k] = dot(x, rows, k * n) - 0.1;
+      out[4] = dot(x, x, 0) - 1;
+    },
+    jacobian(x, out) {
+      out.set(rows);
+      for (let j = 0; j < n; ++j) out[4 * n + j] = 2 * x[j]!;
+    },
+  };
 };
