@@ -9,6 +9,7 @@ import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import type { SolverStatus } from '../solvers/status.ts';
+import { checkSymmetric } from '../solvers/symmetry.ts';
 
 /** out = about A⁻¹ r, up to any factor: a network, a multigrid cycle, or r itself. It may differ from call to call. */
 export type Predictor = (r: Tensor, out: Tensor) => void | Promise<void>;
@@ -35,6 +36,8 @@ export interface CdmOptions extends TaskOptions<CdmProgress> {
   normalize?: boolean | undefined;
   /** Iterations from one residual that is computed anew to the next: whole, from 1 on. Default: 10. */
   residualEvery?: number | undefined;
+  /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
+  checkSymmetry?: boolean | undefined;
 }
 
 /** The end of {@link cdmSolve}; x is the caller's. */
@@ -59,6 +62,7 @@ const schema: Schema<Resolved<CdmOptions, 'x0' | 'signal' | 'onProgress'>> = {
   window: whole(2, 0, 100),
   normalize: flag(true),
   residualEvery: count(10),
+  checkSymmetry: flag(false),
   ...watchers<CdmProgress>(),
 };
 
@@ -105,6 +109,7 @@ export async function cdmSolve(
   using owned = new Owned<Tensor>();
   const { queue } = task;
   const quiet = task as unknown as Task<never>;
+  if (given.checkSymmetry) await checkSymmetric(where, quiet, operator);
   const vector = (): Tensor => owned.add(new Tensor(device, [shape[0]], dtype));
   const scalar = (): Tensor => owned.add(vectors.scalar(device));
   let [x, next, residual, after] = [vector(), vector(), vector(), vector()];

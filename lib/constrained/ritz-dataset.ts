@@ -3,13 +3,14 @@ import { OrthokitError } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
-import { count, type Resolved, readOptions, required, type Schema, watchers, whole } from '../core/schema.ts';
+import { count, flag, type Resolved, readOptions, required, type Schema, watchers, whole } from '../core/schema.ts';
 import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { eigh } from '../linalg/factorizations.ts';
 import { type LanczosProgress, lanczosFrom } from '../solvers/lanczos.ts';
 import { fillNormal } from '../solvers/operator.ts';
+import { checkSymmetric } from '../solvers/symmetry.ts';
 
 /** Options of {@link ritzDataset}. */
 export interface RitzDatasetOptions extends TaskOptions<LanczosProgress> {
@@ -21,6 +22,8 @@ export interface RitzDatasetOptions extends TaskOptions<LanczosProgress> {
   theta?: number | undefined;
   /** Of the random numbers: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
+  /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
+  checkSymmetry?: boolean | undefined;
 }
 
 const schema: Schema<Resolved<RitzDatasetOptions, 'signal' | 'onProgress'>> = {
@@ -28,6 +31,7 @@ const schema: Schema<Resolved<RitzDatasetOptions, 'signal' | 'onProgress'>> = {
   samples: required(count(1)),
   theta: count(0, 0),
   seed: whole(0, 0, 2 ** 32 - 1),
+  checkSymmetry: flag(false),
   ...watchers<LanczosProgress>(),
 };
 
@@ -54,10 +58,11 @@ const weightOfLow = 9;
 export async function ritzDataset(operator: LinearOperator, options: RitzDatasetOptions): Promise<Tensor> {
   const where = 'ritzDataset';
   checkOperator(where, 'operator', operator, true);
-  const { vectors: steps, samples, theta, seed, ...watched } = readOptions(where, options, schema);
+  const { vectors: steps, samples, theta, seed, checkSymmetry, ...watched } = readOptions(where, options, schema);
   const { device, dtype, shape } = operator;
   const [n] = shape;
   using task = new Task<LanczosProgress>(device, watched);
+  if (checkSymmetry) await checkSymmetric(where, task as unknown as Task<never>, operator);
   using owned = new Owned<Tensor>();
   const { queue } = task;
   const make = (sizes: readonly number[], of: 'f32' | 'f64') => owned.add(new Tensor(device, sizes, of));

@@ -26,8 +26,8 @@ const functions = { hessian: 'hessianProduct', 'gauss-newton': 'gaussNewtonProdu
  *
  * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED for what is no oracle, and for another word or
  * sample; ERR_UNSUPPORTED for an oracle without these products. A product rejects with ERR_SHAPE, ERR_DTYPE,
- * ERR_DEVICE, ERR_DISPOSED for vectors that are not `[n]` of the dtype and device of the parameters, and with what the
- * oracle throws
+ * ERR_DEVICE, ERR_DISPOSED for vectors that are not `[n]` of the dtype and device of the parameters, with ERR_DISPOSED
+ * for an oracle that disposes of what it is given, and with what it throws
  */
 export function flat(oracle: Oracle, curvature: Curvature, sample?: number): FlatOperator {
   const where = 'flat';
@@ -60,7 +60,13 @@ export function flat(oracle: Oracle, curvature: Curvature, sample?: number): Fla
       for (const [vector, tensor] of Object.entries({ x, out }))
         check.tensor('flat.apply', vector, tensor, { dtypes: [dtype], shape: [size], device });
       using owned = new Owned<Tensor>();
-      await oracle[name]!(partsOf(x, owned), partsOf(out, owned), sample);
+      const [from, to] = [partsOf(x, owned), partsOf(out, owned)];
+      await oracle[name]!(from, to, sample);
+      if ([...from, ...to].some(({ disposed }) => disposed))
+        throw new OrthokitError(
+          'ERR_DISPOSED',
+          `flat.apply: oracle.${name} has disposed of a tensor that it was given`,
+        );
     },
   };
 }

@@ -3,10 +3,11 @@ import { refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
-import { count, type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
+import { count, flag, type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
 import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import { type LanczosProgress, lanczosFrom } from './lanczos.ts';
+import { checkSymmetric } from './symmetry.ts';
 
 /** Options of {@link slq}. */
 export interface SlqOptions extends TaskOptions<LanczosProgress> {
@@ -16,6 +17,8 @@ export interface SlqOptions extends TaskOptions<LanczosProgress> {
   steps?: number | undefined;
   /** Of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
+  /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
+  checkSymmetry?: boolean | undefined;
 }
 
 /** An estimated trace. */
@@ -34,6 +37,7 @@ const schema: Schema<Resolved<SlqOptions, 'signal' | 'onProgress'>> = {
   probes: count(10),
   steps: whole(20, 1, 1000),
   seed: whole(0, 0, 2 ** 32 - 1),
+  checkSymmetry: flag(false),
   ...watchers<LanczosProgress>(),
 };
 
@@ -61,6 +65,7 @@ export async function slq(
   const { device, dtype, shape } = operator;
   const [n] = shape;
   using task = new Task<LanczosProgress>(device, given);
+  if (given.checkSymmetry) await checkSymmetric(where, task as unknown as Task<never>, operator);
   const traces: number[] = [];
   const valueAt = async (eigenvalue: number): Promise<number> => {
     let value = 0;

@@ -1,8 +1,10 @@
 // Devices: cpu, cuda
 // Values: operators that are symmetric, and some that are not.
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, Tensor } from '../../lib/index.ts';
-import { cg, lanczos, minres } from '../../lib/solvers/index.ts';
+import { Device, ops, Tensor } from '../../lib/index.ts';
+import { cdmSolve, ritzDataset } from '../../lib/constrained/index.ts';
+import { LanczosLrLearner, stabilityReport } from '../../lib/curvature/index.ts';
+import { blockLanczos, cg, lanczos, minres, slq } from '../../lib/solvers/index.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { dense, vector } from './problems.ts';
@@ -19,14 +21,23 @@ describe.each(devices)('operators that are to be symmetric on %s', (kind) => {
 
   it.each(['f32', 'f64'] as const)('are refused if they are not, where that is asked: %s', async (dtype) => {
     const b = vector(device, [...normal(n, 2)], dtype);
+    const itself = (r: Tensor, out: Tensor) => ops.copy(device, { x: [r], out: [out] });
     const [good, bad] = [dense(device, rows(0), dtype), dense(device, rows(0.1), dtype)];
     const calls = [
       (of: typeof good, checkSymmetry: boolean) => cg(of, b, { checkSymmetry }),
       (of: typeof good, checkSymmetry: boolean) => minres(of, b, { checkSymmetry }),
       (of: typeof good, checkSymmetry: boolean) => lanczos(of, { steps: 5, checkSymmetry }),
+      (of: typeof good, checkSymmetry: boolean) => blockLanczos(of, { steps: 5, checkSymmetry }),
+      (of: typeof good, checkSymmetry: boolean) => slq(of, (x) => x, { steps: 3, probes: 2, checkSymmetry }),
+      (of: typeof good, checkSymmetry: boolean) => cdmSolve(of, b, itself, { checkSymmetry }),
+      (of: typeof good, checkSymmetry: boolean) => ritzDataset(of, { vectors: 3, samples: 2, checkSymmetry }),
+      (of: typeof good, checkSymmetry: boolean) =>
+        stabilityReport({ operator: of }, { lr: 1, probes: 2, steps: 3, checkSymmetry }),
+      (of: typeof good, checkSymmetry: boolean) =>
+        new LanczosLrLearner({ mode: 'sgd', steps: 3, checkSymmetry }).observe(0, of),
     ];
     for (const call of calls) {
-      expect((await call(good, true)).status).not.toBe('breakdown');
+      expect(await call(good, true)).not.toMatchObject({ status: 'breakdown' });
       await expect(call(bad, true)).rejects.toThrow(/operator must be symmetric, got/);
       await call(bad, false);
     }

@@ -48,6 +48,11 @@ export interface GnsOptions extends TaskOptions<GnsProgress> {
   sample?: number | undefined;
   /** Puts the value at each step into the result. Default: false. */
   history?: boolean | undefined;
+  /**
+   * Refuses a `dense` matrix whose halves differ, and products of a matrix that is not symmetric, by three more with
+   * random vectors at the start. Default: false.
+   */
+  checkSymmetry?: boolean | undefined;
 }
 
 /** The end of {@link gnsMinimize}; the minimum is in the oracle's parameters. */
@@ -81,6 +86,7 @@ const schema: Schema<Resolved<GnsOptions, 'stopValue' | 'sample' | 'history' | '
   maxInner: count(40),
   sample: optional(whole(0, 0, 2 ** 53 - 1)),
   history: optional(flag(false)),
+  checkSymmetry: flag(false),
   ...watchers<GnsProgress>(),
 };
 
@@ -132,7 +138,7 @@ export async function gnsMinimize(oracle: GnsOracle, options: GnsOptions = {}): 
     const number = owned.add(vectors.scalar(device));
     const products = owned.add(new Tensor(device, [2], 'f64'));
     ops.fill(queue, { x: [single] });
-    const system = systemOf(where, task as unknown as Task<never>, oracle, owned, given.sample);
+    const system = systemOf(where, task as unknown as Task<never>, oracle, owned, given);
     const parts = partsOf(single, params, owned);
 
     /** The value, the norm of the gradient and its product with the step, at the parameters as they are. */

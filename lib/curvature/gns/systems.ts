@@ -1,6 +1,7 @@
 // Steps s = −(H + λ I)⁻¹ g by each kind of approximation H, in f64; flat vectors [d, 1].
 import { callback, checkFinite } from '../../core/callbacks.ts';
 import * as check from '../../core/check.ts';
+import { epsilonOf } from '../../core/dtypes.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
@@ -8,6 +9,7 @@ import type { Task } from '../../core/task.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { type CgResult, cg } from '../../solvers/cg.ts';
+import { checkSymmetric } from '../../solvers/symmetry.ts';
 import { flat } from '../flat.ts';
 import type { GnsCurvature, GnsOracle } from './oracle.ts';
 
@@ -21,22 +23,25 @@ export interface Shifted {
 
 type Of<K extends GnsCurvature['kind']> = Extract<GnsCurvature, { kind: K }>;
 
-/**
- * Takes what belongs to the whole run into `owned`.
- * @param sample The mini-batch that products are of.
- */
+/** Which mini-batch products are of, and whether halves of matrices are compared. */
+export interface SystemChoice {
+  readonly sample?: number | undefined;
+  readonly checkSymmetry: boolean;
+}
+
+/** Takes what belongs to the whole run into `owned`. */
 export function systemOf(
   where: string,
   task: Task<never>,
   oracle: GnsOracle,
   owned: Owned<Tensor>,
-  sample: number | undefined,
+  choice: SystemChoice,
 ): Shifted {
   const { curvature } = oracle;
   if (curvature === undefined) return along(task);
-  if (curvature.kind === 'dense') return dense(where, task, oracle, curvature, owned);
+  if (curvature.kind === 'dense') return dense(where, task, oracle, curvature, owned, choice);
   if (curvature.kind === 'lowrank') return lowrank(where, task, oracle, curvature, owned);
-  return products(where, task, oracle, sample);
+  return products(where, task, oracle, choice);
 }
 
 /** H = 0. */
@@ -74,12 +79,27 @@ async function byCholesky(
   return true;
 }
 
+/** @throws ERR_ARGUMENT where the halves of a matrix differ by more than rounding of products of matrices */
+async function checkHalves(where: string, task: Task<never>, matrix: Tensor, epsilon: number): Promise<void> {
+  using owned = new Owned<Tensor>();
+  const { queue, device } = task;
+  const other = owned.add(new Tensor(device, matrix.shape, 'f64'));
+  const sums = owned.add(new Tensor(device, [2], 'f64'));
+  ops.transpose(queue, { x: matrix, out: other });
+  vectors.axpy(queue, -1, matrix, other);
+  vectors.dots(queue, [[matrix, matrix], [other, other]], sums); // biome-ignore format: one line
+  const [size, skew] = (await task.read(sums)) as unknown as [number, number];
+  if (skew > (2 ** 10 * epsilon) ** 2 * size)
+    throw refusal(where, 'oracle.curvature.matrix', 'give a symmetric matrix', `halves that differ by ${Math.sqrt(skew / size).toPrecision(2)}`); // biome-ignore format: one line
+}
+
 function dense(
   where: string,
   task: Task<never>,
   oracle: GnsOracle,
   curvature: Of<'dense'>,
   owned: Owned<Tensor>,
+  { checkSymmetry }: SystemChoice,
 ): Shifted {
   // biome-ignore format: one line
   const size = sizeOf(oracle);
@@ -95,6 +115,7 @@ function dense(
         curvature.matrix(given),
       );
       if (given !== matrix) ops.cast(task.queue, { x: [given], out: [matrix] });
+      if (checkSymmetry) await checkHalves(where, task, matrix, epsilonOf(dtype));
     },
     async solve(lambda, g, out) {
       if (await byCholesky(task, matrix, lambda, g, out)) {
@@ -166,15 +187,26 @@ function lowrank(
   };
 }
 
-function products(where: string, task: Task<never>, oracle: GnsOracle, sample: number | undefined): Shifted {
+function products(
+  where: string,
+  task: Task<never>,
+  oracle: GnsOracle,
+  { sample, checkSymmetry }: SystemChoice,
+): Shifted {
   const operator = flat(oracle, 'gauss-newton', sample);
   const { device, queue } = task;
   const { dtype, shape } = operator;
   const [size] = shape;
+  let isUnsure = checkSymmetry;
   const apply = (x: Tensor, out: Tensor): Promise<void> =>
     callback(task, `${where}: oracle.gaussNewtonProduct`, [x, out, ...oracle.params], () => operator.apply(x, out));
   return {
-    begin: async () => {},
+    async begin() {
+      if (!isUnsure) return;
+      const name = 'oracle.gaussNewtonProduct';
+      await checkSymmetric(where, task, operator, { of: name, call: name });
+      isUnsure = false;
+    },
     async solve(lambda, g, out) {
       using owned = new Owned<Tensor>();
       const b = owned.add(new Tensor(device, [size], dtype));

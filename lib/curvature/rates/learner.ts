@@ -3,6 +3,7 @@ import { checkOperator, type LinearOperator } from '../../core/operator.ts';
 import { Owned } from '../../core/owned.ts';
 import {
   count,
+  flag,
   positive,
   type Resolved,
   readOptions,
@@ -16,6 +17,7 @@ import { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { type LanczosProgress, lanczosFrom } from '../../solvers/lanczos.ts';
 import { fillNormal } from '../../solvers/operator.ts';
+import { checkSymmetric } from '../../solvers/symmetry.ts';
 
 /** Options of {@link LanczosLrLearner}. */
 export interface LanczosLrOptions {
@@ -31,6 +33,8 @@ export interface LanczosLrOptions {
   seed?: number | undefined;
   /** For `heavyball`, the least curvature that counts, as a share of the largest: in (0, 1]. Default: 1e-4. */
   floor?: number | undefined;
+  /** Refuses operators that are not symmetric, by three products more an estimate. Default: false. */
+  checkSymmetry?: boolean | undefined;
 }
 
 /** Options of {@link LanczosLrLearner.observe}. */
@@ -59,6 +63,7 @@ const schema: Schema<Settings> = {
   safety: positive(1),
   seed: whole(0, 0, 2 ** 32 - 1),
   floor: positive(1e-4, 1),
+  checkSymmetry: flag(false),
 };
 const observeSchema: Schema<{ signal: AbortSignal | undefined }> = { signal: watchers<never>().signal };
 
@@ -101,9 +106,10 @@ export class LanczosLrLearner {
       throw refusal(where, 'step', 'be a whole number from 0 on', shown(step));
     checkOperator(where, 'operator', operator, true);
     const { signal } = readOptions(where, options, observeSchema);
-    const { mode, steps, every, safety, seed, floor } = this.#options;
+    const { mode, steps, every, safety, seed, floor, checkSymmetry } = this.#options;
     if (step % every !== 0) return null;
     using task = new Task<LanczosProgress>(operator.device, { signal });
+    if (checkSymmetry) await checkSymmetric(where, task as unknown as Task<never>, operator);
     using owned = new Owned<Tensor>();
     const first = owned.add(new Tensor(operator.device, [operator.shape[0]], operator.dtype));
     fillNormal(task.queue, [first], seed, 0);

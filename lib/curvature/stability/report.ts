@@ -7,6 +7,7 @@ import { isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
 import {
   count,
+  flag,
   positive,
   type Resolved,
   readOptions,
@@ -21,6 +22,7 @@ import * as vectors from '../../core/vectors.ts';
 import { eigh } from '../../linalg/factorizations.ts';
 import { lanczosFrom } from '../../solvers/lanczos.ts';
 import { fillNormal } from '../../solvers/operator.ts';
+import { checkSymmetric } from '../../solvers/symmetry.ts';
 
 /** How far {@link stabilityReport} is, told after each product with an operator. */
 export interface StabilityProgress {
@@ -55,6 +57,8 @@ export interface StabilityOptions extends TaskOptions<StabilityProgress> {
   steps?: number | undefined;
   /** Of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
+  /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
+  checkSymmetry?: boolean | undefined;
 }
 
 /** Curvature and what it says of stability. */
@@ -95,6 +99,7 @@ const schema: Schema<Settings> = {
   probes: whole(64, 2, 100_000),
   steps: whole(20, 1, 1000),
   seed: whole(0, 0, 2 ** 32 - 1),
+  checkSymmetry: flag(false),
   ...watchers<StabilityProgress>(),
 };
 
@@ -183,10 +188,11 @@ async function ofJacobian(task: Task<StabilityProgress>, jacobian: Tensor): Prom
 async function ofOperator(
   task: Task<StabilityProgress>,
   operator: LinearOperator,
-  { probes, steps, seed }: Settings,
+  { probes, steps, seed, checkSymmetry }: Settings,
 ): Promise<readonly [Measures, boolean]> {
   using owned = new Owned<Tensor>();
   const { queue, device } = task;
+  if (checkSymmetry) await checkSymmetric(where, task as unknown as Task<never>, operator);
   const size = operator.shape[0];
   const make = () => owned.add(new Tensor(device, [size], operator.dtype));
   const [v, product, first] = [make(), make(), make()];
