@@ -45,6 +45,27 @@ describe.each(devices)('directionalSharpness on %s', (kind) => {
     expect(await directionalSharpness(operator, signs)).toBeCloseTo(10.95, 12);
   });
 
+  it('says nothing of how far the best step along a direction leads: there the gradient itself is best', async () => {
+    const curvature = Array.from({ length: 1000 }, (_, i) => (i < 50 ? 200 : 1));
+    const gradient = normal(1000, 1).map((x, i) => curvature[i]! * x);
+    const clipped = (fraction: number) => {
+      const u = f64([...gradient]);
+      clipCoordinates([u], { fraction }).dispose();
+      return u.read();
+    };
+    /** (g·u)² / (2 u·A u), the fall of the value by the best step along u. */
+    const fallOf = (u: ArrayLike<number>) => {
+      let [slope, bend] = [0, 0];
+      for (let i = 0; i < 1000; ++i) {
+        slope += gradient[i]! * u[i]!;
+        bend += curvature[i]! * u[i]! ** 2;
+      }
+      return slope ** 2 / (2 * bend);
+    };
+    const plain = fallOf(gradient);
+    for (const other of [await clipped(0.1), gradient.map(Math.sign)]) expect(fallOf(other)).toBeLessThan(0.9 * plain);
+  });
+
   it('takes the Hessian and the Gauss–Newton matrix of an oracle of nn', async () => {
     const make = nn.init(device, { seed: 1, dtype: 'f64' });
     const model = { w: make.normal([3, 2], 1), b: make.normal([3], 1) };

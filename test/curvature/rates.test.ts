@@ -16,8 +16,11 @@ describe.each(devices)('learning rates by Lanczos on %s', (device_) => {
   afterAll(() => device.close());
 
   it('ten steps give three outer eigenvalues of a thousand', async () => {
-    const { ritz } = await lanczos(diagonalOn(device, spectrum), { steps: 10, seed: 1 });
-    for (const [i, value] of [5, 8, 12].entries()) expect(Math.abs(ritz[7 + i]! - value)).toBeLessThan(1e-6);
+    for (const dtype of ['f64', 'f32'] as const) {
+      const { ritz } = await lanczos(diagonalOn(device, spectrum, dtype), { steps: 10, seed: 1 });
+      const most = dtype === 'f64' ? 1e-6 : 2e-5;
+      for (const [i, value] of [5, 8, 12].entries()) expect(Math.abs(ritz[7 + i]! - value)).toBeLessThan(most);
+    }
   });
 
   it('fifty probes give the trace of a turned spectrum within one in a hundred', async () => {
@@ -77,7 +80,8 @@ describe.each(devices)('learning rates by Lanczos on %s', (device_) => {
     const ball = (await new LanczosLrLearner({ mode: 'heavyball', steps }).observe(0, operator))!;
     expect(ball.smallest).toBeLessThan(0.012);
     expect(ball.momentum).toBeCloseTo(((Math.sqrt(12) - 0.1) / (Math.sqrt(12) + 0.1)) ** 2, 2);
-    expect(descend(ball.lr, ball.momentum)).toBeLessThan(1e-3);
+    // Of the optimum for the curvatures that there are 1e-5.
+    expect(descend(ball.lr, ball.momentum)).toBeLessThan(1e-4);
     expect(descend(ball.lr, ball.momentum)).toBeLessThan(descend(0.995 * learned.lr, 0) / 1000);
   });
 
