@@ -33,6 +33,37 @@ describe.each(devices)('gnsMinimize on %s', (kind) => {
     return { a: tensor(all, [m, n]), b: tensor(b), x, mu, least: mu * (top + Math.log(sum)) };
   }
 
+  /** How far from it gradient descent is after so many steps, whose lengths are searched on the host: halved, and doubled. */
+  async function descended(steps: number): Promise<number> {
+    const { a, b, mu, least } = centred();
+    const n = 20;
+    const [rows, sides] = [rowsOf((await a.read()) as Float64Array, n), (await b.read()) as Float64Array];
+    const at = (x: Float64Array) => {
+      const z = rows.map((row, i) => (dot(row, x) - sides[i]!) / mu);
+      const top = Math.max(...z);
+      const weights = z.map((value) => Math.exp(value - top));
+      const sum = weights.reduce((total, one) => total + one, 0);
+      const gradient = new Float64Array(n);
+      for (const [i, row] of rows.entries()) for (let j = 0; j < n; ++j) gradient[j]! += (weights[i]! / sum) * row[j]!;
+      return { value: mu * (top + Math.log(sum)), gradient };
+    };
+    let x = new Float64Array(n).fill(1);
+    let here = at(x);
+    let length = 1;
+    for (let step = 0; step < steps; ++step) {
+      const square = dot(here.gradient, here.gradient);
+      for (let halving = 0; halving < 60; ++halving, length /= 2) {
+        const next = x.map((value, j) => value - length * here.gradient[j]!);
+        const there = at(next);
+        if (there.value > here.value - (length * square) / 2) continue;
+        [x, here] = [next, there];
+        break;
+      }
+      length *= 2;
+    }
+    return here.value - least;
+  }
+
   it('finds the minimum of a smooth maximum, by the Hessian in fewer steps than without its second part', async () => {
     const counts: number[] = [];
     for (const curvature of device_ === 'cuda' ? (['hessian'] as const) : (['hessian', 'gauss-newton'] as const)) {
@@ -57,6 +88,7 @@ describe.each(devices)('gnsMinimize on %s', (kind) => {
     const maxIterations = 300;
     const end = await gnsMinimize({ value, gradient, params }, { gradTol: 0, stopValue: least + 1e-8, maxIterations });
     expect(end).toMatchObject({ status: 'max-iterations', iterations: maxIterations });
+    expect(await descended(5000)).toBeGreaterThan(1e-8);
   });
 
   it('takes a power of a residual, by its Hessian and by the Fisher term of rank one', async () => {
@@ -164,6 +196,67 @@ describe.each(devices)('gnsMinimize on %s', (kind) => {
       const single = await gnsMinimize(problem(kindOf, 'f32'), { gradTol: 1e-3 });
       expect(single.status).toBe('converged');
       expect(single.value).toBeCloseTo(dense!.value, 4);
+    }
+  });
+
+  it('takes the same steps by a factor of one row, which is the formula of Sherman and Morrison, as by the matrix', async () => {
+    const [m, n] = [9, 6];
+    const [a, b] = [tensor(normal(m * n, 20), [m, n]), tensor(normal(m, 21))];
+    const rank = powerResidual(a, b, { curvature: 'fisher', params: [tensor(new Float64Array(n).fill(1))] });
+    const plain = powerResidual(a, b, { curvature: 'fisher', params: [tensor(new Float64Array(n).fill(1))] });
+    if (plain.curvature?.kind !== 'lowrank') throw new Error('it is not of low rank');
+    const { factor, scale } = plain.curvature;
+    const whole: GnsOracle = {
+      ...plain,
+      curvature: {
+        kind: 'dense',
+        async matrix(out) {
+          const row = await factor();
+          expect(row.shape).toEqual([1, n]);
+          const alpha = typeof scale === 'number' ? scale : Number((await scale.read())[0]);
+          ops.gemm(device, { a: row, b: row, c: out, transA: 'transposed', alpha });
+        },
+      },
+    };
+    for (let step = 0; step < (device_ === 'cuda' ? 2 : 6); ++step) {
+      for (const oracle of [rank, whole]) await gnsMinimize(oracle, { maxIterations: 1, gradTol: 0 });
+      const [x, y] = await Promise.all([rank, whole].map(({ params }) => params[0]!.read()));
+      expect(relative(x as Float64Array, y as Float64Array)).toBeLessThan(1e-8);
+      // Both go on from the same point.
+      whole.params[0]!.write(x as Float64Array);
+    }
+  });
+
+  it('refuses matrices and products that are not symmetric, where that is asked', async () => {
+    for (const dtype of ['f64', 'f32'] as const) {
+      const n = 8;
+      const half = normal(n * n, 22);
+      const of = (skew: number) => {
+        const values = Float64Array.from({ length: n * n }, (_, at) => {
+          const [i, j] = [Math.floor(at / n), at % n];
+          return half[i * n + j]! + half[j * n + i]! + (i === j ? 12 : 0) + (i < j ? skew : 0);
+        });
+        const matrix = Tensor.from(device, [...values], [n, n], { dtype });
+        const x = Tensor.from(device, new Array<number>(n).fill(1), [n], { dtype });
+        const bowl = hostOracle([x], (at) => ({ value: dot(at, at), gradient: [...at].map((value) => 2 * value) }));
+        const product = ([v]: readonly Tensor[], [out]: readonly Tensor[]) =>
+          ops.gemm(device, { a: matrix, b: v!.reshape([n, 1]), c: out!.reshape([n, 1]) });
+        return { bowl, x, matrix, product };
+      };
+      for (const skew of [0, 0.1])
+        for (const kind of ['dense', 'product'] as const) {
+          const { bowl, x, matrix, product } = of(skew);
+          const fill = (out: Tensor) => ops.copy(device, { x: [matrix], out: [out] });
+          const curvature = kind === 'dense' ? { kind, matrix: fill } : { kind };
+          const oracle = { ...bowl, curvature, gaussNewtonProduct: product };
+          const options = { maxIterations: 2, checkSymmetry: true };
+          if (skew === 0) expect((await gnsMinimize(oracle, options)).iterations).toBeGreaterThan(0);
+          else {
+            const asked = kind === 'dense' ? 'curvature.matrix must give a symmetric matrix' : 'gaussNewtonProduct must be symmetric'; // biome-ignore format: one line
+            await expect(gnsMinimize(oracle, options)).rejects.toThrow(`gnsMinimize: oracle.${asked}, got`);
+            expect([...(await x.read())]).toEqual(new Array(n).fill(1));
+          }
+        }
     }
   });
 
@@ -356,6 +449,13 @@ describe.each(devices)('gnsMinimize on %s', (kind) => {
       await rejected(products((_: unknown, [out]: [Tensor]) => fill(out))).toThrow(words('gaussNewtonProduct'));
       await rejected(products(() => { throw new Error('no'); })).toThrow('gnsMinimize: oracle.gaussNewtonProduct has failed: no'); // biome-ignore format: one line
     }
+    const gone = (out: Tensor) => out.dispose();
+    await rejected({ ...good, gradient: ([grad]: [Tensor]) => gone(grad) }).toMatchObject({ code: 'ERR_DISPOSED' });
+    await rejected(with_({ kind: 'dense', matrix: gone })).toMatchObject({ code: 'ERR_DISPOSED' });
+    const product = (_: unknown, [out]: [Tensor]) => gone(out);
+    await rejected({ ...with_({ kind: 'product' }), gaussNewtonProduct: product }).toMatchObject({
+      code: 'ERR_DISPOSED',
+    });
     const nan = hostOracle([x], () => ({ value: Number.NaN, gradient: [0, 0] }));
     await rejected(nan).toThrow('gnsMinimize: oracle.gradient at the start must give finite numbers, got NaN');
     expect([...(await x.read())]).toEqual([3, -2]);
