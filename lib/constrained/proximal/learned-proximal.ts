@@ -278,13 +278,15 @@ export class LearnedProximal extends StatefulSteps {
       match(device, loss, gamma ?? 0.1, difference, value, owned);
       pass.pullback(difference, this.#grads);
       // The step on copies first: what it makes may be out of range though the gradients are not.
-      const copies = (list: readonly Tensor[]) => list.map((one) => owned.add(one.copy()));
       const { momenta, roots, steps } = this.#adam;
-      const tried = { weights: copies(weights), momenta: copies(momenta), roots: copies(roots), steps: copies(steps) };
-      ops.adamw(device, { ...tried, grads, ...adam, lr });
+      const given = [weights, momenta, roots, steps];
+      const copies = given.map((list) => vectors.like(list, owned));
+      vectors.copy(device, given.flat(), copies.flat());
+      const [tried, ...state] = copies as [readonly Tensor[], readonly Tensor[], readonly Tensor[], readonly Tensor[]];
+      ops.adamw(device, { weights: tried, grads, momenta: state[0], roots: state[1], steps: state[2], ...adam, lr });
       // Weights whose squares are beyond the dtype are of no use to a network.
-      vectors.multiply(device, tried.weights, tried.weights, tried.weights);
-      this.#steps.examine([...grads, value, ...tried.weights, ...tried.roots]);
+      vectors.multiply(device, tried, tried, tried);
+      this.#steps.examine([...grads, value, ...tried, ...state[1]]);
       ops.adamw(device, { weights, grads, ...this.#adam, ...adam, lr, guard: this.#steps.guard });
       cut(device, this.#weights);
       this.#steps.finish([], []);
