@@ -1,10 +1,10 @@
 // Devices: cpu, cuda
 // Values: differences in f64, soft thresholding and −ln of the density of Laplace noise, figures of the prototype.
 import { afterAll, describe, expect, it } from 'vitest';
-import { LearnedProximal } from '../../../lib/constrained/index.ts';
+import { LearnedProximal, pnpAdmm } from '../../../lib/constrained/index.ts';
 import { AdamW, Device, loadTensors, readTensorInfo, saveTensors, Tensor } from '../../../lib/index.ts';
 import { Folder } from '../../files/folder.ts';
-import { codeOf } from '../../solvers/problems.ts';
+import { codeOf, dense, vector } from '../../solvers/problems.ts';
 import { normal, uniform } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
 
@@ -291,11 +291,18 @@ describe.each(devices)('learned proximal networks on %s', (kind) => {
     expect(lpn.steps).toBe(1);
   });
 
-  it('says that it cannot invert what it never gives', async () => {
+  it('says that it cannot invert what it never gives, and where numbers end', async () => {
     using lpn = new LearnedProximal(device, { dim: 1, hidden: 4, seed: 1, dtype: 'f64' });
     const end = await lpn.invert(f64([1e6], [1, 1]), { maxIterations: 20 });
-    expect(['max-iterations', 'search-failed', 'diverged', 'at-precision']).toContain(end.status);
+    expect(end.status).toBe('max-iterations');
     expect(end.residualNorm).toBeGreaterThan(1);
+    // More exactly than numbers are.
+    for (const dtype of ['f32', 'f64'] as const) {
+      using own = new LearnedProximal(device, { ...form, dtype, seed: 3 });
+      using x = Tensor.randn(device, [5, 3], { seed: 1, dtype });
+      expect((await own.invert(x, { tol: 1e-30 })).status).toBe('at-precision');
+      expect((await own.prior(x, { maxIterations: 1 })).status).toBe('max-iterations');
+    }
   });
 
   it('steps by the loss that it tells, and only where all is finite', async () => {
@@ -375,9 +382,8 @@ describe.each(onlyCpu)('proximal matching on %s', (kind) => {
         }
       const f = (await lpn.prox(Tensor.from(device, grid, [121, 1])).read()) as Float32Array;
       const { values } = await lpn.prior(Tensor.from(device, [0, -2, 2], [3, 1]));
-      lpn.dispose();
       const error = f.reduce((sum, value, i) => sum + Math.abs(value - soft(grid[i]!)), 0) / 121;
-      return { error, prior: (values[1]! + values[2]!) / 2 - values[0]! };
+      return { lpn, f, error, prior: (values[1]! + values[2]!) / 2 - values[0]! };
     };
     // biome-ignore format: a plan a line
     const square = await train([[300, { loss: 'l2', lr: 1e-2 }], [200, { loss: 'l2', lr: 1e-3 }]]);
@@ -393,5 +399,29 @@ describe.each(onlyCpu)('proximal matching on %s', (kind) => {
     expect(matched.prior).toBeGreaterThan(1.6);
     expect(matched.prior).toBeLessThan(2.1);
     expect(square.prior).toBeLessThan(1.6);
+    // Of one number a proximal operator is monotone, trained or not.
+    for (const { f } of [square, matched])
+      for (let i = 1; i < 121; ++i) expect(f[i]!).toBeGreaterThanOrEqual(f[i - 1]!);
+    // At 2 it is near 1, at 1 near 0.
+    expect(Math.abs(matched.f[100]! - 1)).toBeLessThan(0.25);
+    expect(Math.abs(matched.f[80]!)).toBeLessThan(0.35);
+
+    // Plugged in, element by element, for a signal of Laplace's distribution that is seen through a random matrix.
+    const [m, n] = [60, 100];
+    const a = normal(m * n, 40, 1 / Math.sqrt(m));
+    const rows = Array.from({ length: m }, (_, i) => [...a.subarray(i * n, (i + 1) * n)]);
+    const signal = laplace(n, next);
+    const y = rows.map((row) => row.reduce((sum, value, j) => sum + value * signal[j]!, 0));
+    const end = await pnpAdmm(
+      {
+        operator: dense(device, rows, 'f32'),
+        y: vector(device, y, 'f32'),
+        prox: (x, out) => void matched.lpn.prox(x.reshape([n, 1]), out.reshape([n, 1])),
+      },
+      { rho: 1, iterations: 200, tol: 0 },
+    );
+    expect(end.status).toBe('max-iterations');
+    expect(end.primal.at(-1)!).toBeLessThan(1e-3);
+    for (const { lpn } of [square, matched]) lpn.dispose();
   });
 });
