@@ -1,4 +1,4 @@
-// The exact augmented Lagrangian by which steps are judged, f + λ·c + η₁|c|²/2 + η₂|∇ₓL|²/2, and its slope along a step.
+// The exact augmented Lagrangian by which steps are judged, f + λ·c + η₁|c|²/2 + η₂|∇ₓL|²/2, and its slope along one.
 import type { Device } from '../../core/device.ts';
 import { ops } from '../../core/native-ops.ts';
 import type { Owned } from '../../core/owned.ts';
