@@ -1,5 +1,6 @@
 // Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
 import { isDeepStrictEqual } from 'node:util';
+import { isFloating } from '../../core/dtypes.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { isRecord, shown } from '../../core/options.ts';
@@ -8,15 +9,23 @@ import { give, type Tensor } from '../../core/tensor.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { JsonReader } from '../../files/json/reader.ts';
 import { few, quote, shortened } from '../../files/quote.ts';
-import { fileDtypes } from '../../files/safetensors/dtypes.ts';
+import { dtypeOfFile, fileDtypes } from '../../files/safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../../files/safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../../files/safetensors/index.ts';
 import { writeTensorFile } from '../../files/safetensors/write.ts';
 import type { LoadResult, SaveOptions } from '../../files/stateful.ts';
 import { checkPath, type Progress, saveSchema } from '../../files/transfer.ts';
 import type { CommonOptions } from './common-options.ts';
+import { converted } from './converted.ts';
 import { skippedName } from './guard.ts';
 import type { Group } from './params.ts';
+import type { Conversion } from './part.ts';
+
+/** The group that a tensor of state is of, by its number, and the name that parts of the optimizer have for it. */
+export interface Place {
+  readonly group: number;
+  readonly slot: string;
+}
 
 /** The part of a checkpoint for one optimizer, and how it is put back. */
 export interface OptimizerPart {
@@ -25,7 +34,11 @@ export interface OptimizerPart {
   /** Of each group whose parameters have paths: the names of its state, in place of numbers. */
   readonly paths?: readonly (readonly string[] | undefined)[];
   readonly schema: Schema<Record<string, unknown>>;
+  readonly conversions: Readonly<Record<string, Conversion<Record<string, unknown>>>>;
+  readonly bound: Readonly<Record<string, string>>;
   readonly tensors: Readonly<Record<string, Tensor>>;
+  /** Of each tensor that belongs to a parameter. */
+  readonly places: Readonly<Record<string, Place>>;
   readonly steps: number;
   /** Throws for options that the group of this index could not step with. */
   check(where: string, options: object, index: number): void;
@@ -63,12 +76,21 @@ const describePart = ({ optimizer, steps, groups, paths, schema }: OptimizerPart
   })),
 });
 
+/** A tensor of state, the number of its part, and what a checkpoint's numbers must be, if they are not as it wants them. */
+interface Wanted {
+  readonly tensor: Tensor;
+  readonly part: number;
+  readonly place: Place | undefined;
+}
+
 /** The tensors of all parts under names that are unique in the file. */
-function tensorsOf(parts: readonly OptimizerPart[]): Map<string, Tensor> {
-  const named = new Map<string, Tensor>();
+function tensorsOf(parts: readonly OptimizerPart[]): Map<string, Wanted> {
+  const named = new Map<string, Wanted>();
   for (const [i, part] of parts.entries())
-    for (const [name, tensor] of Object.entries(part.tensors))
-      named.set(parts.length > 1 ? `${i}/${name}` : name, tensor);
+    for (const [name, tensor] of Object.entries(part.tensors)) {
+      const place = Object.hasOwn(part.places, name) ? part.places[name] : undefined;
+      named.set(parts.length > 1 ? `${i}/${name}` : name, { tensor, part: i, place });
+    }
   return named;
 }
 
@@ -86,7 +108,8 @@ export async function save(
   // Values that no step would take make a file that cannot be loaded.
   for (const part of parts) for (const [index, group] of part.groups.entries()) part.check(op, group, index);
   const content = JSON.stringify(parts.map(describePart));
-  await writeTensorFile(path, snapshot(Object.fromEntries(tensorsOf(parts))), {
+  const tensors = Object.fromEntries([...tensorsOf(parts)].map(([name, { tensor }]) => [name, tensor]));
+  await writeTensorFile(path, snapshot(tensors), {
     ...watched,
     metadata: { ...own, format, version: String(version), content },
     op,
@@ -105,7 +128,7 @@ export async function load(
     const stored = await inTurns(storedParts(op, file), signal);
     const settings = compare(op, stored, parts);
     const tensors = tensorsOf(parts);
-    compareTensors(op, file, tensors);
+    compareTensors(op, file, tensors, parts);
     const total = [...tensors.keys()].reduce((sum, name) => sum + (file.tensors.get(name)?.byteLength ?? 0), 0);
     let done = 0;
     const data = new Map<string, TypedArray>();
@@ -113,12 +136,22 @@ export async function load(
       done += count;
       onProgress?.({ done, total });
     };
-    for (const [name, { size }] of tensors)
-      data.set(name, file.tensors.has(name) ? await file.read(name, onBytes) : new Float64Array(size));
+    for (const [name, { tensor, part, place }] of tensors) {
+      const info = file.tensors.get(name);
+      if (!info) {
+        data.set(name, new Float64Array(tensor.size));
+        continue;
+      }
+      const read = await file.read(name, onBytes);
+      const dtype = dtypeOfFile(info.dtype)!;
+      const factor = place ? (settings[part]![place.group]!.factors[place.slot] ?? 1) : 1;
+      const fit = dtype === tensor.dtype && factor === 1 ? read : await converted(read, dtype, factor, tensor);
+      data.set(name, fit ?? unfit(op, `state ${name} has numbers in the checkpoint that ${tensor.dtype} cannot hold`));
+    }
     signal?.throwIfAborted();
     // All is read and fits: from here on nothing can fail but a device that has been closed meanwhile.
-    for (const [name, tensor] of tensors) give(tensor, data.get(name) as TypedArray);
-    for (const { group, values } of settings) Object.assign(group, values);
+    for (const [name, { tensor }] of tensors) give(tensor, data.get(name) as TypedArray);
+    for (const { group, values } of settings.flat()) Object.assign(group, values);
     for (const [i, part] of parts.entries()) part.restore(stored[i]!.steps);
     const metadata: Record<string, string> = Object.create(null);
     for (const [name, text] of file.metadata) if (!ownNames.includes(name)) metadata[name] = text;
@@ -129,6 +162,9 @@ export async function load(
 const unfit = (op: string, what: string, cause?: unknown): never => {
   throw new OrthokitError('ERR_STATE', `${op}: ${what}`, cause === undefined ? {} : { cause });
 };
+
+const isSameShape = (a: { shape: readonly number[] }, b: { shape: readonly number[] }): boolean =>
+  a.shape.join() === b.shape.join();
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((text, i) => text === b[i]);
@@ -179,12 +215,15 @@ function* storedParts(op: string, { metadata }: TensorFile): Steps<StoredPart[]>
 
 interface Setting {
   readonly group: object;
+  /** Of its scalars. */
   readonly values: Record<string, unknown>;
+  /** Of its state, by the names of parts, where the checkpoint has another form of it. */
+  readonly factors: Record<string, number>;
 }
 
-/** Compares classes, groups and settled options; the values that scalars will get. */
-function compare(op: string, stored: readonly StoredPart[], parts: readonly OptimizerPart[]): Setting[] {
-  const settings: Setting[] = [];
+/** Compares classes, groups and settled options; what the groups of each part will get. */
+function compare(op: string, stored: readonly StoredPart[], parts: readonly OptimizerPart[]): Setting[][] {
+  const settings: Setting[][] = parts.map(() => []);
   const classes = (all: readonly StoredPart[] | readonly OptimizerPart[]): string[] =>
     all.map((part) => part.optimizer);
   if (!isSame(classes(stored), classes(parts)))
@@ -211,13 +250,13 @@ function compare(op: string, stored: readonly StoredPart[], parts: readonly Opti
       const other = shapes(from.shapes, from.paths);
       if (!isSame(other, own))
         unfit(op, `group ${group.name} has parameters ${few(other)} in the checkpoint, and ${few(own)} here`);
-      const values = valuesOf(op, group, from.options, part.schema);
+      const { values, factors } = valuesOf(op, group, from.options, part);
       try {
         part.check(op, { ...group, ...values }, g);
       } catch (cause) {
         unfit(op, `group ${group.name} has options that do not go together: ${(cause as Error).message}`, cause);
       }
-      settings.push({ group, values });
+      settings[i]!.push({ group, values, factors });
     }
   }
   return settings;
@@ -227,38 +266,56 @@ function valuesOf(
   op: string,
   group: { readonly name: string },
   stored: Record<string, unknown>,
-  schema: Readonly<Record<string, Option<unknown>>>,
-): Record<string, unknown> {
+  { schema, conversions }: Pick<OptimizerPart, 'schema' | 'conversions'>,
+): Omit<Setting, 'group'> {
   for (const name of Object.keys(stored))
     if (!Object.hasOwn(schema, name))
       unfit(op, `group ${group.name} has option ${quote(name)} in the checkpoint, unknown here`);
-  const values: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(schema)) {
+  const all: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries<Option<unknown>>(schema)) {
     // An option that came after the checkpoint was written has its default.
     const value = Object.hasOwn(stored, name) ? stored[name] : option.default;
     const problem = option.wrong(value);
     if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${shown(value)}`);
-    if (!option.fixed) values[name] = value;
-    // A clone of what the reader made has the prototypes of other objects.
-    else if (!isDeepStrictEqual(structuredClone(value), (group as never)[name]))
-      unfit(
-        op,
-        `group ${group.name} has ${name} ${shown(value)} in the checkpoint, and ${shown((group as never)[name])} here`,
-      );
+    all[name] = value;
   }
-  return values;
+  const values: Record<string, unknown> = {};
+  const factors: Record<string, number> = {};
+  for (const [name, { fixed }] of Object.entries<Option<unknown>>(schema)) {
+    const own: unknown = (group as never)[name];
+    if (!fixed) values[name] = all[name];
+    // A clone of what the reader made has the prototypes of other objects.
+    else if (!isDeepStrictEqual(structuredClone(all[name]), own)) {
+      const answer = conversions[name]?.(all, group as never) ?? '';
+      if (typeof answer === 'string') {
+        const differ = `group ${group.name} has ${name} ${shown(all[name])} in the checkpoint, and ${shown(own)} here`;
+        unfit(op, answer === '' ? differ : `${differ}: ${answer}`);
+      } else Object.assign(factors, answer);
+    }
+  }
+  return { values, factors };
 }
 
-function compareTensors(op: string, { tensors: stored }: TensorFile, tensors: ReadonlyMap<string, Tensor>): void {
+function compareTensors(
+  op: string,
+  { tensors: stored }: TensorFile,
+  tensors: ReadonlyMap<string, Wanted>,
+  parts: readonly OptimizerPart[],
+): void {
   const missing = [...tensors.keys()].filter((name) => !stored.has(name) && !isOptional(name));
   const extra = [...stored.keys()].filter((name) => !tensors.has(name) && !isOptional(name));
   if (missing.length > 0) unfit(op, `the checkpoint lacks state ${few(missing)}`);
   if (extra.length > 0) unfit(op, `the checkpoint has state that the optimizer lacks: ${few(extra)}`);
-  for (const [name, tensor] of tensors) {
+  for (const [name, { tensor, part, place }] of tensors) {
     const info = stored.get(name);
-    if (!info) continue;
+    if (!info || (info.dtype === fileDtypes[tensor.dtype] && isSameShape(info, tensor))) continue;
+    const dtype = dtypeOfFile(info.dtype);
+    const bound = place && parts[part]!.bound[place.slot];
+    const canBe = dtype !== undefined && isFloating(dtype) && isFloating(tensor.dtype) && isSameShape(info, tensor);
+    if (canBe && place && bound === undefined) continue;
     const own = `${fileDtypes[tensor.dtype]} [${tensor.shape}]`;
     const other = `${info.dtype} [${shortened(info.shape.join())}]`;
-    if (own !== other) unfit(op, `state ${name} is ${other} in the checkpoint, and ${own} here`);
+    const why = bound === undefined ? '' : `: ${bound}`;
+    unfit(op, `state ${name} is ${other} in the checkpoint, and ${own} here${why}`);
   }
 }

@@ -5,6 +5,12 @@ import type { Slot } from './state.ts';
 import type { OwnNumber } from './statistics.ts';
 
 /**
+ * By what the state of a checkpoint must be multiplied, by name, to be that of an optimizer whose option is another one;
+ * or why no factor makes it so.
+ */
+export type Conversion<O> = (stored: Readonly<O>, own: Readonly<O>) => Readonly<Record<string, number>> | string;
+
+/**
  * One idea of an optimizer, and all that follows from it. An optimizer is a list of parts. O are the options that a
  * part reads, which may be those of another part; S the tensors that it keeps beside a parameter; F the fields of an op
  * that it fills.
@@ -20,6 +26,10 @@ export interface Part<O, S extends string = never, F extends object = object> {
   readonly checkWeight?: (where: string, weight: Tensor, options: O) => void;
   /** The state of one parameter, by name. */
   readonly slots?: (weight: Tensor, options: O) => { readonly [K in S]?: Slot };
+  /** Options that are settled, of which a checkpoint may have another value, or why it may not. */
+  readonly conversions?: { readonly [K in keyof O]?: Conversion<O> };
+  /** State that means nothing in another dtype, by name, and why. */
+  readonly bound?: { readonly [K in S]?: string };
   /** How a weight is cut into several, each of which the parts then see as a weight of its own. */
   readonly pieces?: (where: string, weight: Tensor, options: O) => Pieces | undefined;
   /** The shape that the method sees, where it is not the weight's own. */
@@ -52,6 +62,8 @@ export interface Method<O> {
   readonly schema: Schema<O>;
   readonly number: OwnNumber | undefined;
   readonly countsFallbacks: boolean;
+  readonly conversions: Readonly<Record<string, Conversion<O>>>;
+  readonly bound: Readonly<Record<string, string>>;
   defaults(given: Partial<O>): Partial<O>;
   checkOptions(where: string, options: O, slots?: ReadonlySet<string>): void;
   checkWeight(where: string, weight: Tensor, options: O): void;
@@ -68,6 +80,8 @@ export function joined<O>(parts: readonly Part<O, string>[]): Method<O> {
     schema: all((part) => part.schema),
     number: parts.find((part) => part.number)?.number,
     countsFallbacks: parts.some((part) => part.countsFallbacks),
+    conversions: all((part) => part.conversions),
+    bound: all((part) => part.bound),
     defaults: (given) => all((part) => part.defaults?.(given)),
     checkOptions: (...checked) => {
       for (const part of parts) part.checkOptions?.(...checked);

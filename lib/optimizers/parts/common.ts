@@ -21,6 +21,10 @@ export const common = (rate: number, decay: number, mode: PlainDecay): Part<Comm
     stateDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
     masterWeights: word(['none', 'fp32', 'split16'], 'none', true),
   },
+  conversions: {
+    stateDtype: () => ({}),
+    masterWeights: () => 'masters hold what rounding took from the weights, which are not in the file',
+  },
   fields: ({ lr, weightDecay, weightDecayMode }) => ({
     lr,
     weightDecay,

@@ -70,6 +70,11 @@ export const cosineMoments: Part<Kept, 'momenta' | 'roots' | 'indices' | 'steps'
       errorFeedback,
       basis: word<CosineBasis>(['dct2', 'dct3'], 'dct2', true),
     },
+    conversions: { errorFeedback: () => 'codes and numbers of another kind are not made of each other' },
+    bound: {
+      feedback: 'codes are no numbers',
+      ranges: 'codes stand for other numbers once the ends of their ranges are rounded',
+    },
     slots: (weight, options) => ({ ...coordinatesOf(weight, options), ...feedbackOf(weight, options) }),
     fields: ({ rank, gap, rotate, errorFeedback: given, basis }) => ({
       ...{ rank, gap, basis, rotate: rotate ? 'on' : 'off', errorFeedback: nameOf(given) },

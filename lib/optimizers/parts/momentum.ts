@@ -12,7 +12,7 @@ const isFraction = (x: unknown): x is number => typeof x === 'number' && x >= 0 
 interface Momentum {
   readonly momentum: number;
 }
-interface Form {
+interface Form extends Momentum {
   readonly dampening: number;
   readonly momentumForm: MomentumForm;
 }
@@ -28,9 +28,18 @@ export const nesterov = (
   fields: (options) => ({ nesterov: options.nesterov ? 'on' : 'off' }),
 });
 
-/** How the momentum takes a gradient. Only heavy-ball takes a dampening; ema would ignore it. */
-export const momentumForm = (value: MomentumForm): Part<Form, never, Form> => ({
+/**
+ * How the momentum takes a gradient. Only heavy-ball takes a dampening; ema would ignore it. Without one the momentum of
+ * ema is 1 − β of that of heavy-ball.
+ */
+export const momentumForm = (value: MomentumForm): Part<Form, never, Omit<Form, 'momentum'>> => ({
   ...passed({ dampening: fraction(0), momentumForm: word(['ema', 'heavy-ball'], value, true) }),
+  conversions: {
+    momentumForm: ({ momentum: factor, dampening }, { momentumForm: form }) => {
+      if (dampening !== 0) return `a momentum with a dampening of ${dampening} is no ema`;
+      return { momenta: form === 'ema' ? 1 - factor : 1 / (1 - factor) };
+    },
+  },
   checkOptions: (where, { dampening, momentumForm: form }) => {
     if (dampening !== 0 && form === 'ema') throw refusal(where, 'dampening', 'be 0 for momentumForm ema', dampening);
   },
