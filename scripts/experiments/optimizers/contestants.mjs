@@ -26,6 +26,8 @@ import {
  * @typedef {object} Contestant
  * @property {string} name
  * @property {number} rate in the middle of the grid
+ * @property {object} options of its class, beside the rate
+ * @property {boolean} [beside] AdamW has what is no matrix of a layer
  * @property {Record<string, number>} [rates] the same for some tasks
  * @property {(parameters: { matrices: import('orthokit').Tensor[], others: import('orthokit').Tensor[] }, lr: number) => any} make
  * @property {(grads: any) => void} [prepare] changes gradients before a step
@@ -36,19 +38,19 @@ import {
 /** Rates of a grid over the one in its middle. */
 export const grid = [-3, -2, -1, 0, 1, 2, 3].map((power) => 2 ** power);
 /** Of AdamW beside a method for matrices. */
-const rateBeside = 0.003;
+export const rateBeside = 0.003;
 /** Of methods of low rank: a quarter of the width of the GPT. */
 const rank = 32;
 
 /** @param {string} name @param {any} optimizer @param {number} rate @param {object} [options] @returns {Contestant} */
-const whole = (name, optimizer, rate, options) => ({
-  ...{ name, rate },
+const whole = (name, optimizer, rate, options = {}) => ({
+  ...{ name, rate, options },
   make: ({ matrices, others }, lr) => new optimizer([...matrices, ...others], { lr, weightDecay: 0, ...options }),
 });
 
 /** @param {string} name @param {any} optimizer @param {number} rate @param {object} [options] @returns {Contestant} */
-const ofMatrices = (name, optimizer, rate, options) => ({
-  ...{ name, rate },
+const ofMatrices = (name, optimizer, rate, options = {}) => ({
+  ...{ name, rate, options, beside: true },
   make: ({ matrices, others }, lr) =>
     combine([
       { optimizer, params: matrices, lr, weightDecay: 0, ...options },
@@ -62,16 +64,20 @@ const ofBatches = (name, first, last) => ({
   ...{ sizes: { first, last }, tasks: ['mlp'] },
 });
 
+/** Of the test by which batches grow. */
+export const growth = /** @type {const} */ ({ test: 'norm', eta: 1 });
 /** The rule by which the batches of a contestant grow; a size that is its own last one stays. */
 export const batchRule = (/** @type {{ first: number, last: number }} */ { first, last }) =>
-  new AdaptiveBatch({ test: 'norm', eta: 1, batchSize: first, maxBatchSize: last });
+  new AdaptiveBatch({ ...growth, batchSize: first, maxBatchSize: last });
 
+/** Of the coordinates of each gradient, behind a name that tells of it. */
+export const clipping = { fraction: 0.1 };
 const sgd = whole('SGD', SGD, 0.1, { momentum: 0.9 });
 
 /** @type {readonly Contestant[]} */
 export const contestants = [
   sgd,
-  { ...sgd, name: 'SGD + clipCoordinates', prepare: (grads) => clipCoordinates(grads, { fraction: 0.1 }).dispose() },
+  { ...sgd, name: 'SGD + clipCoordinates', prepare: (grads) => clipCoordinates(grads, clipping).dispose() },
   whole('AdamW', AdamW, 0.004),
   whole('DiffGrad', DiffGrad, 0.004),
   whole('Lion', Lion, 0.001),

@@ -1,5 +1,5 @@
 // A claim's verdict, what it rests on, and what would change it.
-import { finalLoss, mean, meanSharpness, median, reached, sensitivity, spread } from './figures.mjs';
+import { finalLoss, isAtEnd, mean, meanSharpness, median, reached, spread } from './figures.mjs';
 import { compare, tolerance, verdict } from './verdicts.mjs';
 
 /** @type {Record<import('./claims.mjs').Claim['figure'], (run: any) => number>} */
@@ -43,8 +43,12 @@ export function judge(claim, outcomes) {
       const found = compare(a, b);
       // Without a gap, none can be closed.
       const outcome = gap && gap.closed === undefined ? 'even' : found.outcome;
-      const atEnd = [claim.method, claim.other].filter((name) => sensitivity(entry(own, name).tuning).edge);
-      return { ...own, method, other, a, b, ...found, outcome, gap, atEnd };
+      const atEnd = [claim.method, claim.other].filter((name) => {
+        const { tuning, rate } = entry(own, name);
+        return isAtEnd(tuning, rate);
+      });
+      const loser = { better: claim.other, even: undefined, worse: claim.method }[outcome];
+      return { ...own, method, other, a, b, ...found, outcome, gap, atEnd, isOpen: atEnd.includes(loser) };
     });
   const found = verdict(claim.claim, compared);
   const lines = compared.map((own) => {
@@ -55,9 +59,10 @@ export function judge(claim, outcomes) {
     const steps = `steps to loss ${short(target)}: ${orNever(stepsTo(method, target))} against ${orNever(stepsTo(other, target))}`;
     const side = gain >= 0 ? 'lower' : 'higher';
     const rates = own.atEnd.map((name) => `; the best rate of ${name} is at an end of its grid`).join('');
+    const open = own.isOpen ? ', beyond which it may be another' : '';
     return (
       `${task.title}: ${claim.figure} ${near} against ${far}, ${percent(Math.abs(gain))} ${side}, which counts as ${outcome} ` +
-      `beside a spread of ${percent(own.spread)}; ${steps}${own.gap?.text ?? ''}${rates}.`
+      `beside a spread of ${percent(own.spread)}; ${steps}${own.gap?.text ?? ''}${rates}${open}.`
     );
   });
   return { verdict: found, lines: [...lines, changeOf(claim, found, compared)] };
@@ -111,6 +116,9 @@ function changeOf(claim, found, compared) {
         : `fall below −${percent(tolerance)}`;
     return `What would change it: ${closest.task.title} is the closest, were its gain of ${percent(closest.gain)} to ${least}.`;
   }
+  const open = compared.filter(({ isOpen }) => isOpen);
+  if (found === 'not decided at the edge of the grid')
+    return `What would decide it: rates beyond the grid in ${named(open)}.`;
   const wrong = compared.filter(({ outcome, gain }) =>
     claim.claim === 'better' ? outcome !== 'better' : outcome !== 'better' && gain < -tolerance,
   );

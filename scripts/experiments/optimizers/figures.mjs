@@ -31,19 +31,25 @@ export function best(runs) {
  * How a method depends on its rate, from the runs that tuned it.
  *
  * @param {readonly any[]} tuning
- * @returns {{ edge: boolean, near: number, rates: number, median: number }} the best rate is the first or the last one; so many of the
- *   rates are within 10 % of the best loss; the median over rates over the best
+ * @returns {{ best: number, near: number, rates: number, median: number }} the rate that is best by them; so many of the rates are
+ *   within 10 % of the best loss; the median over rates over the best
  */
 export function sensitivity(tuning) {
-  const losses = [...byRate(tuning).values()].map((runs) => mean(runs.map(finalLoss)));
+  const means = [...byRate(tuning)].map(([rate, runs]) => ({ rate, loss: mean(runs.map(finalLoss)) }));
+  const losses = means.map(({ loss }) => loss);
   const smallest = Math.min(...losses);
-  const place = losses.indexOf(smallest);
   return {
-    edge: place === 0 || place === losses.length - 1,
+    best: means[losses.indexOf(smallest)].rate,
     near: losses.filter((loss) => loss <= 1.1 * smallest).length,
     rates: losses.length,
     median: median(losses) / smallest,
   };
+}
+
+/** A rate is the smallest or the largest of the grid of tuning runs. @param {readonly any[]} tuning @param {number} rate */
+export function isAtEnd(tuning, rate) {
+  const rates = [...byRate(tuning).keys()];
+  return rate === rates[0] || rate === rates.at(-1);
 }
 
 /** The loss that runs have on the way, on average, when half of the samples are taken. @param {readonly any[]} runs */

@@ -1,9 +1,9 @@
 // docs/experiments/optimizers.md, from recorded runs.
 import { markdown, origin } from '../parts.mjs';
 import { claims } from './claims.mjs';
-import { grid } from './contestants.mjs';
+import { clipping, contestants, grid, growth, rateBeside } from './contestants.mjs';
 import { judge, orNever, secondsTo, short, stepsTo } from './evidence.mjs';
-import { finalLoss, mean, meanSharpness, sensitivity, spread } from './figures.mjs';
+import { finalLoss, isAtEnd, mean, meanSharpness, sensitivity, spread } from './figures.mjs';
 import { seeds } from './plan.mjs';
 import { tolerance } from './verdicts.mjs';
 
@@ -15,16 +15,36 @@ export function tableOf({ task, entries, target }) {
     ...(task.curved ? ['sharpness'] : []),
   ];
   const rows = entries.map(({ name, tuning, rate, best }) => {
-    const { edge, near, rates, median } = sensitivity(tuning);
+    const { near, rates, median, ...chosen } = sensitivity(tuning);
     const losses = best.map(finalLoss);
+    const mark = isAtEnd(tuning, rate) ? ' ¹' : isAtEnd(tuning, chosen.best) ? ' ²' : '';
     return [
-      ...[name, `${short(rate)}${edge ? ' ¹' : ''}`, short(mean(losses)), short(spread(losses))],
+      ...[name, `${short(rate)}${mark}`, short(mean(losses)), short(spread(losses))],
       ...[orNever(stepsTo(best, target)), orNever(secondsTo(best, target)), `${near} of ${rates}`, short(median)],
       ...[`${(100 * mean(best.map(({ signs }) => signs))).toFixed(1)} %`],
       ...(task.curved ? [short(mean(best.map(meanSharpness)))] : []),
     ];
   });
   return markdown(head, rows);
+}
+
+/** @param {object} options */
+const optionsOf = (options) =>
+  Object.entries(options)
+    .map(([name, value]) => `\`${name}\` ${JSON.stringify(value).replaceAll('"', '')}`)
+    .join(', ') || '–';
+
+/** Settings of each optimizer beyond the defaults of its class. @param {readonly { name: string, title: string }[]} tasks */
+export function settingsOf(tasks) {
+  const rows = contestants.map(({ name, options, beside, sizes, prepare, rate, rates, tasks: own }) => {
+    const more = [
+      ...(prepare ? [`clipCoordinates: ${optionsOf(clipping)}`] : []),
+      ...(sizes && sizes.first < sizes.last ? [`AdaptiveBatch: ${optionsOf(growth)}`] : []),
+    ];
+    const grids = tasks.map((task) => (own && !own.includes(task.name) ? '–' : short(rates?.[task.name] ?? rate)));
+    return [name, [optionsOf(options), ...more].join('; ').replace(/^–; /, ''), beside ? 'matrices' : 'all', ...grids];
+  });
+  return markdown(['optimizer', 'options beyond defaults', 'has', ...tasks.map(({ title }) => title)], rows);
 }
 
 /**
@@ -45,7 +65,7 @@ export function pageOf(outcomes, effort) {
     `Every optimizer is tuned by as many runs as the others: ${grid.length} rates, factors of two. On digits each rate is run whole by ` +
       `${seeds.length} seeds; on letters rates are chosen by one seed and a tenth of the samples, and the best two are run whole by ` +
       `${seeds.length} seeds. Rates rise for a twentieth of the samples and fall as a cosine to a tenth. Nothing decays. Methods for ` +
-      'matrices have the matrices of the layers, and AdamW has the rest.',
+      `matrices have the matrices of the layers, and AdamW, at a rate of ${rateBeside}, has the rest.`,
     '![Loss over samples](../images/experiment-optimizers-loss.png)',
     '![Loss at the end over rates](../images/experiment-optimizers-rates.png)',
     '## Verdicts',
@@ -54,7 +74,8 @@ export function pageOf(outcomes, effort) {
       'smallest) over seeds of both. A claim to be better is *seen* if the method is better in more than half of the tasks and worse in ' +
       'none, *refuted* if it is worse in more than half and better in none, else *not seen at this size*. A claim to be as good is *seen* ' +
       `if the method is in no task worse by more than ${100 * tolerance} %, and *refuted* if it is, above the spread, in more than half. ` +
-      'Where a claim is about a gap, a task without one counts as even.',
+      'Where a claim is about a gap, a task without one counts as even. Where the one that is worse has its best rate at an end of its grid, a ' +
+      'better one may lie beyond: a verdict that this task would turn is *not decided at the edge of the grid*.',
     markdown(
       ['claim', 'source', 'verdict'],
       judged.map(({ text, source, verdict }) => [text, source, `*${verdict}*`]),
@@ -63,8 +84,14 @@ export function pageOf(outcomes, effort) {
       `**${text}: ${verdict}.**`,
       ...(lines.length > 0 ? [lines.map((line) => `- ${line}`).join('\n')] : []),
     ]),
+    '## Settings',
+    'Rates are those in the middle of the grid, in each task; the others are an eighth to eight times of it. DCTAdamW keeps at most 128 ' +
+      'vectors, which are all that matrices of these sizes have: what is compared is its basis, not a low rank. The network of ' +
+      'convolutions has no sharpness, as nn.conv2d has no tangent, by which it is measured; batches that grow were run with dense layers alone.',
+    settingsOf(outcomes.map(({ task }) => task)),
     ...tables,
-    '¹ The best rate is at an end of the grid: a better one may lie beyond. *Steps and processor seconds* (of all threads) are to the loss of batches that AdamW has ' +
+    '¹ The rate is at an end of the grid: a better one may lie beyond. ² Runs that chose the rate had their best at an end of the grid, but of ' +
+      'the two that were run whole the other one was better. *Steps and processor seconds* (of all threads) are to the loss of batches that AdamW has ' +
       'halfway, of the median seed; *rates within 10 %* of the best loss, and the *median over* rates *over* the *best* loss, are of the ' +
       'runs that chose the rate; *signs changed* are weights of matrices; *sharpness* is along steps of unit length, the mean of a ' +
       'quarter, half and three quarters of the samples.',

@@ -8,6 +8,7 @@ import { mean, spread } from './figures.mjs';
  * @property {'better' | 'even' | 'worse'} outcome
  * @property {number} gain mean of (other − method) / |other| over the seeds: above 0 where the method is better
  * @property {number} spread over seeds, the larger one of both, as a share of the other's mean
+ * @property {boolean} [isOpen] the one that is worse has its best rate at an end of its grid
  */
 
 /** A method that is to be as good as another one may be worse by this share. */
@@ -31,9 +32,23 @@ export function compare(method, other) {
 /**
  * @param {'better' | 'as good'} claim
  * @param {readonly Comparison[]} comparisons one a task
- * @returns {'seen' | 'not seen at this size' | 'refuted' | 'not run yet'}
+ * @returns {'seen' | 'not seen at this size' | 'refuted' | 'not run yet' | 'not decided at the edge of the grid'}
  */
 export function verdict(claim, comparisons) {
+  const measured = ruled(claim, comparisons);
+  // A task whose loser may have a better rate beyond its grid decides nothing.
+  const decided = ruled(
+    claim,
+    comparisons.map((own) => (own.isOpen ? { ...own, outcome: 'open' } : own)),
+  );
+  return measured === decided ? measured : 'not decided at the edge of the grid';
+}
+
+/**
+ * @param {'better' | 'as good'} claim
+ * @param {readonly (Omit<Comparison, 'outcome'> & { outcome: string })[]} comparisons
+ */
+function ruled(claim, comparisons) {
   if (comparisons.length === 0) return 'not run yet';
   const count = (/** @type {string} */ outcome) => comparisons.filter((own) => own.outcome === outcome).length;
   const most = comparisons.length / 2;
