@@ -178,6 +178,7 @@ export class CombinedOptimizer<
       optimizer: 'combine',
       groups: [],
       schema: {},
+      defaults: () => ({}),
       conversions: {},
       bound: {},
       tensors: Object.fromEntries(this.#guard.tensors()),

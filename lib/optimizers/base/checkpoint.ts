@@ -34,6 +34,8 @@ export interface OptimizerPart {
   /** Of each group whose parameters have paths: the names of its state, in place of numbers. */
   readonly paths?: readonly (readonly string[] | undefined)[];
   readonly schema: Schema<Record<string, unknown>>;
+  /** Defaults of the class that depend on what is given. */
+  readonly defaults: (given: Record<string, unknown>) => Record<string, unknown>;
   readonly conversions: Readonly<Record<string, Conversion<Record<string, unknown>>>>;
   readonly bound: Readonly<Record<string, string>>;
   readonly tensors: Readonly<Record<string, Tensor>>;
@@ -266,15 +268,16 @@ function valuesOf(
   op: string,
   group: { readonly name: string },
   stored: Record<string, unknown>,
-  { schema, conversions }: Pick<OptimizerPart, 'schema' | 'conversions'>,
+  { schema, defaults, conversions }: Pick<OptimizerPart, 'schema' | 'defaults' | 'conversions'>,
 ): Omit<Setting, 'group'> {
   for (const name of Object.keys(stored))
     if (!Object.hasOwn(schema, name))
       unfit(op, `group ${group.name} has option ${quote(name)} in the checkpoint, unknown here`);
+  const ofClass = defaults(stored);
   const all: Record<string, unknown> = {};
   for (const [name, option] of Object.entries<Option<unknown>>(schema)) {
     // An option that came after the checkpoint was written has its default.
-    const value = Object.hasOwn(stored, name) ? stored[name] : option.default;
+    const value = Object.hasOwn(stored, name) ? stored[name] : (ofClass[name] ?? option.default);
     const problem = option.wrong(value);
     if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${shown(value)}`);
     all[name] = value;
