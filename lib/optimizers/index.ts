@@ -45,6 +45,7 @@ export { EG, type EGOptions } from './eg.ts';
 export type { Scaling } from './form.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
+export { type InitLogNormalOptions, initLogNormal } from './log-normal.ts';
 export { type MultiplicativeStepOptions, multiplicativeStep } from './multiplicative-step.ts';
 export { Muon, type MuonOptions } from './muon.ts';
 export { NorDion2, type NorDion2Options } from './nor-dion2.ts';

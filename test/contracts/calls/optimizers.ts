@@ -84,6 +84,11 @@ export const calls: Record<string, Call> = {
   multiplicativeStep: {
     ...{ args: (on) => [matrix(on), matrix(on)], options: () => ({}), changes: [0], takes: ['any rank'] },
   },
+  initLogNormal: {
+    args: (on) => [matrix(on)],
+    options: () => ({ gain: 1, fan: 3, ratio: 1.5, seed: 1 }),
+    ...{ changes: [0], takes: ['any rank'] },
+  },
   clipGradNorm: { args: (on) => [[matrix(on)], 1], changes: [0], takes: ['any rank'] },
   qkClip: {
     args: (on) => [matrix(on), matrix(on), Tensor.from(on.device, [200, 1], [2])],
