@@ -95,7 +95,7 @@ describe('verdicts', () => {
     expect(verdict('as good', [worse, even, open(worse)])).toBe(edge);
     expect(verdict('better', [better, even, open(better)])).toBe(edge);
     expect(verdict('better', [better, better, open(worse)])).toBe(edge);
-    // Where the others decide alike, it does not matter.
+    // An open task does not matter if the others decide alike.
     expect(verdict('better', [worse, worse, open(worse)])).toBe('refuted');
     expect(verdict('better', [better, better, open(better)])).toBe('seen');
   });

@@ -50,7 +50,7 @@ describe.each(files)('R6: %s of version %i', { tags: ['R6'] }, (file, version) =
     const optimizer = new Class(
       groups.map(({ name: group, options, shapes }) => ({
         ...{ name: group, params: shapes.map((shape) => Tensor.zeros(device, shape, { dtype: 'f64' })) },
-        // What is settled, and a momentum, without which SGD has no state; the file brings the rest.
+        // Settled options, and a momentum, without which SGD has no state; the file brings the rest.
         ...Object.fromEntries(
           Object.entries(options).filter(([option]) => schema[option]!.fixed || option === 'momentum'),
         ),

@@ -194,7 +194,7 @@ eachClass('R10: ', ['R10'], ({ device, name, Class }) => {
           expect(report.fallbacks, where).toBeLessThanOrEqual(weights.reduce((sum, w) => sum + matricesOf(w), 0));
         }
         for (const grad of grads) grad?.dispose();
-        // What has outgrown its dtype is no finite input any more.
+        // Numbers that have outgrown their dtype are no finite input any more.
         if (!finite) break;
       }
       optimizer.dispose();
