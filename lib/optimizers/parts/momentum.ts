@@ -29,8 +29,8 @@ export const nesterov = (
 });
 
 /**
- * How the momentum takes a gradient. Only heavy-ball takes a dampening; ema would ignore it. Without one the momentum of
- * ema is 1 − β of that of heavy-ball.
+ * How the momentum takes a gradient. Only heavy-ball takes a dampening; ema would ignore it. Without one the momentum
+ * of ema is 1 − β of that of heavy-ball.
  */
 export const momentumForm = (value: MomentumForm): Part<Form, never, Omit<Form, 'momentum'>> => ({
   ...passed({ dampening: fraction(0), momentumForm: word(['ema', 'heavy-ball'], value, true) }),
