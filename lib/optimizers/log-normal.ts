@@ -23,8 +23,8 @@ const schema: Schema<InitLogNormalOptions> = {
 };
 
 /**
- * Fills a weight with numbers whose sizes are log-normal and whose signs are random: where {@link EG} should start from,
- * as few of them are near 0 (linclab/EG_optimiser). With s = gain/√(fan·(1 + ratio²)) sizes have the mean ratio·s and
+ * Fills a weight with numbers whose sizes are log-normal and whose signs are random: where {@link EG} should start, as
+ * few of them are near 0 (linclab/EG_optimiser). With s = gain/√(fan·(1 + ratio²)) sizes have the mean ratio·s and
  * the standard deviation s: exp(μ + σ·z) with σ² = ln(1 + 1/ratio²) and μ = ln(ratio²·s/√(1 + ratio²)), for a standard
  * normal z. The weight is f32 or f64. Queued; returns at once.
  *
