@@ -22,8 +22,8 @@ class Block {
   /** @param {nn.Arg} x `[B, T, width]` @param {nn.Ring} [ring] @returns {nn.Value} */
   forward(x, ring) {
     const { heads } = this;
-    const y = nn.add(x, nn.attention(this.attention, nn.layerNorm(this.norm1, x), { heads, ring }));
-    return nn.add(y, nn.linear(this.down, nn.gelu(nn.linear(this.up, nn.layerNorm(this.norm2, y)))));
+    const y = nn.attention(this.attention, nn.layerNorm(this.norm1, x), { heads, ring, addend: x });
+    return nn.linear(this.down, nn.gelu(nn.linear(this.up, nn.layerNorm(this.norm2, y))), { addend: y });
   }
 }
 

@@ -34,7 +34,7 @@ export { type DropoutOptions, dropout } from './functions/dropout.ts';
 export { embedding, type Table } from './functions/embedding.ts';
 export { type GeluOptions, gelu } from './functions/gelu.ts';
 export { type LayerNormOptions, layerNorm, type Norm } from './functions/layer-norm.ts';
-export { type Adapter, type Linear, linear } from './functions/linear.ts';
+export { type Adapter, type Linear, type LinearOptions, linear } from './functions/linear.ts';
 export { type MapWord, map, relu } from './functions/map.ts';
 export { type MatmulOptions, matmul } from './functions/matmul.ts';
 export { multiply } from './functions/multiply.ts';

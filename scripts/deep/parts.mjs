@@ -36,6 +36,7 @@ const goals = [
   goal('R19'),
   goal('R20'),
   goal('R26'),
+  goal('R27'),
 ].flat();
 
 /** On the emulated device. */

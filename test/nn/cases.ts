@@ -184,6 +184,19 @@ export const cases = (n: number): readonly Case[] => {
       call: ({ x, weight, bias }) => nn.linear({ weight: weight!, bias: bias! }, x!),
     },
     {
+      name: 'linear with an addend',
+      params: { x: [2, 3, n], weight: [4, n], bias: [4], y: [2, 3, 4] },
+      call: ({ x, weight, bias, y }) => nn.linear({ weight: weight!, bias: bias! }, x!, { addend: y! }),
+    },
+    {
+      name: 'linear that is added to its input',
+      params: { x: [2, 3, n], weight: [n, n], a: [2, n], b: [n, 2] },
+      call: ({ x, weight, a, b }) => {
+        const y = nn.gelu(x!);
+        return nn.linear({ weight: weight!, lora: { a: a!, b: b!, scale: 0.5 } }, y, { addend: y });
+      },
+    },
+    {
       name: 'linear with an adapter',
       params: { x, weight: [4, n], a: [2, n], b: [4, 2] },
       call: ({ x, weight, a, b }) => nn.linear({ weight: weight!, lora: { a: a!, b: b!, scale: 0.5 } }, x!),
@@ -218,6 +231,12 @@ export const cases = (n: number): readonly Case[] => {
       params: { x: [2, 3, n], qkv: [12, n], bias: [12], out: [n, 4] },
       call: ({ x, qkv, bias, out }) =>
         nn.attention({ qkv: { weight: qkv!, bias: bias! }, out: { weight: out! } }, nn.softmax(x!), { heads: 2 }),
+    },
+    {
+      name: 'attention that is added to its input',
+      params: { x: [2, 3, 4], qkv: [12, 4], out: [4, 4] },
+      call: ({ x, qkv, out }) =>
+        nn.attention({ qkv: { weight: qkv! }, out: { weight: out! } }, nn.softmax(x!), { heads: 2, addend: x! }),
     },
     {
       name: 'attention of turned heads',

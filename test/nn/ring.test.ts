@@ -22,8 +22,8 @@ class Block {
   }
   /** Two heads of queries share one of keys, which turn by their places. */
   forward(x: nn.Arg, ring?: nn.Ring): nn.Value {
-    const options = { heads, kvHeads: 1, rope: { base: 100 }, ring };
-    const y = nn.add(x, nn.attention(this.attention, nn.layerNorm(this.norm, x), options));
+    const options = { heads, kvHeads: 1, rope: { base: 100 }, ring, addend: x };
+    const y = nn.attention(this.attention, nn.layerNorm(this.norm, x), options);
     return nn.add(y, nn.gelu(nn.linear(this.up, y)));
   }
 }

@@ -14,9 +14,9 @@ import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { scope } from '../calls/scope.ts';
 import type { Applied } from '../model/replace-layers.ts';
 import { Ring } from '../ring/ring.ts';
-import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineOwn, isArg, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { runningTape } from '../tape/running.ts';
-import { type Linear, linear } from './linear.ts';
+import { type Linear, linear, linearWith } from './linear.ts';
 import { type Angles, angles, type RopeOptions, turnHeads } from './rope.ts';
 
 /** The linear layers around {@link attention}. */
@@ -44,16 +44,19 @@ export interface AttentionOptions {
    * without lengths. Default: none.
    */
   ring?: Ring | undefined;
+  /** Is added to the result, `[B, T, width]`, as that of {@link linear}. Default: none. */
+  addend?: Arg | undefined;
 }
 
 const schema: Schema<
-  Resolved<Omit<AttentionOptions, 'rope'>, 'kvHeads' | 'lengths' | 'ring'> & { rope: Angles | undefined }
+  Resolved<Omit<AttentionOptions, 'rope'>, 'kvHeads' | 'lengths' | 'ring' | 'addend'> & { rope: Angles | undefined }
 > = {
   heads: required(count(1)),
   kvHeads: optional(count(1)),
   causal: flag(true),
   lengths: kind(isTensor, 'a tensor'),
   ring: kind((x) => x instanceof Ring, 'an nn.Ring'),
+  addend: kind(isArg, 'a tensor or a value'),
   rope: optional(nested(angles)),
 };
 
@@ -96,15 +99,17 @@ function settled(options: AttentionOptions) {
   return { heads, kvHeads, ...others };
 }
 
-const between = scope((layer: Attention, x: Arg, { heads, kvHeads, causal, lengths, rope, ring }: Settled): Value => {
-  const qkv = linear(layer.qkv, x);
-  const turns = heads + kvHeads;
-  const turned = rope ? turnHeads(qkv, turns + kvHeads, turns, rope.base, rope.layout, ring?.positions) : qkv;
-  const attended = ring
-    ? cached(turned, heads, kvHeads, ring)
-    : own(turned, heads, kvHeads, causal ? 'causal' : 'none', lengths);
-  return linear(layer.out, attended);
-});
+const between = scope(
+  (layer: Attention, x: Arg, { heads, kvHeads, causal, lengths, rope, ring, addend }: Settled): Value => {
+    const qkv = linear(layer.qkv, x);
+    const turns = heads + kvHeads;
+    const turned = rope ? turnHeads(qkv, turns + kvHeads, turns, rope.base, rope.layout, ring?.positions) : qkv;
+    const attended = ring
+      ? cached(turned, heads, kvHeads, ring)
+      : own(turned, heads, kvHeads, causal ? 'causal' : 'none', lengths);
+    return linearWith(layer.out, attended, addend);
+  },
+);
 
 /**
  * Attention of many heads over x `[B, T, width]` (Vaswani et al. 2017): softmax(q kᵀ / √size) v, between two linear

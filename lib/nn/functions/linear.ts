@@ -1,6 +1,8 @@
+import { kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
-import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineOwn, isArg, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { add } from './add.ts';
 import { rowsAdded } from './add-rows.ts';
 import { linearProducts } from './sample-products.ts';
 
@@ -23,6 +25,14 @@ export interface Linear {
   /** Default: none. */
   lora?: Adapter;
 }
+
+/** Options of {@link linear}. */
+export interface LinearOptions {
+  /** Is added to the result, of its shape, by the product itself: what a residual block goes around. Default: none. */
+  addend?: Arg | undefined;
+}
+
+const schema: Schema<Resolved<LinearOptions, 'addend'>> = { addend: kind(isArg, 'a tensor or a value') };
 
 type Maybe = Arg | undefined;
 const turn = 'transposed';
@@ -80,13 +90,24 @@ function resized(shape: readonly number[], width: number): number[] {
   return sizes;
 }
 
-/**
- * x Wᵀ + b over the last axis; with an adapter, + scale · (x Aᵀ) Bᵀ. A layer that has `apply` is called by it.
- * @throws ERR_SHAPE, ERR_DTYPE
- */
-export function linear(layer: Linear | Applied, x: Arg): Value {
-  if ('apply' in layer) return layer.apply(x);
+/** @internal A linear layer's result + addend. */
+export function linearWith(layer: Linear | Applied, x: Arg, addend: Maybe): Value {
+  if ('apply' in layer) {
+    const y = layer.apply(x);
+    return addend ? add(addend, y) : y;
+  }
   const { weight, bias, lora } = layer;
-  const y = product(x, weight, bias);
+  const y = product(x, weight, bias, addend);
   return lora ? product(product(x, lora.a), lora.b, undefined, y, lora.scale) : y;
 }
+
+/**
+ * x Wᵀ + b + addend over the last axis; with an adapter, + scale · (x Aᵀ) Bᵀ. A layer that has `apply` is called by it.
+ *
+ * @example
+ * const y = nn.linear(block.down, nn.gelu(nn.linear(block.up, x)), { addend: x });
+ *
+ * @throws ERR_ARGUMENT for what is no option; ERR_SHAPE, ERR_DTYPE
+ */
+export const linear = (layer: Linear | Applied, x: Arg, options?: LinearOptions): Value =>
+  linearWith(layer, x, options && readOptions('nn.linear', options, schema).addend);

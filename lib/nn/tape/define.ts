@@ -10,7 +10,7 @@ import { type Arg, isResult, tensorOf, type Value } from './value.ts';
 
 export type { TapeFrame } from './frame.ts';
 export { linearMap, lossOf, type Part, type Product, ruleOf } from './parts.ts';
-export { type Arg, isLoss, isResult, tensorOf, type Value } from './value.ts';
+export { type Arg, isArg, isLoss, isResult, tensorOf, type Value } from './value.ts';
 
 /**
  * A parameter that is reached past the argument of the function would get no gradient, nor would what another call

@@ -92,7 +92,7 @@ const own: Record<string, Call> = {
   }),
   embedding: within('embedding', (on) => [{ weight: x(on) }, labels(on)], { takes: takesAny }),
   dropout: within('dropout', (on) => [x(on)], { options: () => ({ rate: 0.5 }), takes: takesAny }),
-  linear: within('linear', (on) => [{ weight: x(on) }, x(on)]),
+  linear: within('linear', (on) => [{ weight: x(on) }, x(on)], { options: () => ({ addend: undefined }) }),
   matmul: within('matmul', (on) => [x(on), x(on)], { options: () => ({ transB: 'transposed' }) }),
   crossEntropy: within('crossEntropy', (on) => [x(on), labels(on)], { options: () => ({ smoothing: 0.1 }) }),
   rope: within('rope', (on) => [Tensor.zeros(on.device, [2, 4])], { options: () => ({ heads: 2 }) }),

@@ -6,6 +6,7 @@ import { laplacianKModes, type TransductiveClusterOptions, transductiveCluster }
 import { Device, Tensor } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { goal } from '../../support/goal.ts';
 import { settledMemory } from '../../support/settled.ts';
 import { valuesOf } from '../../support/tensors.ts';
 import { drawTasks } from './tasks.ts';
@@ -200,31 +201,28 @@ describe.each(devices)('transductiveCluster on %s', (kind) => {
 });
 
 describe.each(onlyCpu)('transductiveCluster', () => {
-  it('the energy rises in no random task', async () => {
-    const [count, seed] = [process.env['ORTHOKIT_DEEP'] === '1' ? 10_000 : 40, 1]; // biome-ignore format: one line
+  const energies = goal('R27', { ci: 40, deep: 10_000 });
+  it('R27: the energy rises in no random task', { ...energies.tagged, timeout: energies.limit(180_000) }, async () => {
     await using device = Device.open('cpu');
-    for (let i = 0; i < count; ++i) {
-      const ways = 2 + (i % 4);
-      const drawn = drawTasks(1, seed + i, { ways, shots: 1 + (i % 2), queries: 3 + (i % 5), d: 2 + (i % 9) });
-      const d = 2 + (i % 9);
+    await energies.each(async (seed) => {
+      const [ways, d] = [2 + (seed % 4), 2 + (seed % 9)];
+      const drawn = drawTasks(1, seed, { ways, shots: 1 + (seed % 2), queries: 3 + (seed % 5), d });
       using support = Tensor.from(device, drawn.support, [drawn.support.length / d, d]);
       using query = Tensor.from(device, drawn.query, [drawn.query.length / d, d]);
-      const own = {
-        support,
-        query,
-        supportLabels: drawn.supportLabels,
-        classes: ways,
-        lambda: [0.1, 0.7, 1, 3][i % 4]!,
-      };
-      for (const more of [{ mode: 'fixed' }, { assignments: 'soft' }, {}, { mode: 'modes' }] as More[]) {
-        const one = await transductiveCluster({ ...own, ...more });
-        expect(rises(one.energy, one.innerSteps), `task ${seed + i}`).toBe(0);
-        if (more.assignments === 'soft') expect(rise(one.energy), `task ${seed + i}`).toBe(false);
-        one.probabilities.dispose();
-        one.prototypes.dispose();
-      }
-    }
-  }, 600_000);
+      const { supportLabels } = drawn;
+      const lambda = [0.1, 0.7, 1, 3][Math.floor(seed / 7) % 4]!;
+      const own = { support, query, supportLabels, classes: ways, lambda };
+      const four: More[] = [{ mode: 'fixed' }, { assignments: 'soft' }, {}, { mode: 'modes' }];
+      await Promise.all(
+        four.map(async (more) => {
+          const { energy, innerSteps, ...made } = await transductiveCluster({ ...own, ...more });
+          expect(rises(energy, innerSteps)).toBe(0);
+          if (more.assignments === 'soft') expect(rise(energy)).toBe(false);
+          for (const tensor of [made.probabilities, made.prototypes]) tensor.dispose();
+        }),
+      );
+    });
+  });
 
   it('on drawn tasks prototypes are below the graph, and this below clusters', async () => {
     await using device = Device.open('cpu');
