@@ -16,6 +16,8 @@ export const compress: Command = command({
     group: { ...text('N', 'of group: neighbours in a row that share a scale, 64'), number: 'whole' },
     groups: { ...text('N', 'of codebook: codebooks of a matrix, 1'), number: 'whole' },
     seed: { ...text('N', 'of codebook: draws where the search of codebooks begins, 0'), number: 'whole' },
+    calibration: text('FILE', 'of codebook: inputs of matrices by name, safetensors, to refine them with'),
+    steps: { ...text('N', 'of calibration: steps of each matrix, 300'), number: 'whole' },
     include: { ...text('GLOB', 'compress these although their names say embedding, head or norm'), list: true },
     skip: { ...text('GLOB', 'keep these as they are; may be given several times'), list: true },
     strict: flag('refuse a model of which a matrix does not fit the group, or the groups'),
@@ -74,11 +76,25 @@ function asText(report: CompressReport, { escaped, quote }: typeof import('../fi
     `${method}, ${bits} bits; ${size(bytesBefore)} of weights become ${size(bytes)}, ` +
       `${size(scratchBytes)} beside them meanwhile, at most ${size(memoryBytes)} of memory`,
   ];
-  for (const { tensor, shape, from, bits: code, group, groups, bytes: own, bytesBefore: before, error } of tensors) {
+  for (const {
+    tensor,
+    shape,
+    from,
+    bits: code,
+    group,
+    groups,
+    bytes: own,
+    bytesBefore: before,
+    ...errors
+  } of tensors) {
+    const { error, outputError } = errors;
     const parts = group === undefined ? `${groups} codebook${groups === 1 ? '' : 's'}` : `group ${group}`;
     const form = code === bits ? parts : `${code} bits, ${parts}`;
     const off = error === undefined ? '' : `, error ${rounded(error)}`;
-    lines.push(`${quote(tensor)} [${shape.join(', ')}] ${from}: ${form}, ${size(before)} become ${size(own)}${off}`);
+    const outputs = outputError && `, of outputs ${rounded(outputError.before)}, refined ${rounded(outputError.after)}`;
+    lines.push(
+      `${quote(tensor)} [${shape.join(', ')}] ${from}: ${form}, ${size(before)} become ${size(own)}${off}${outputs ?? ''}`,
+    );
   }
   for (const { tensor, bytes: own, reason } of kept) lines.push(`${quote(tensor)} kept, ${size(own)}: ${reason}`);
   const { copied, notCopied, warnings, bitsPerWeight } = report;

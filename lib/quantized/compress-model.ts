@@ -2,10 +2,12 @@ import path from 'node:path';
 import { Device, type DeviceKind } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { Task } from '../core/task.ts';
+import { attempt, calls } from '../files/calls.ts';
 import { makeFolder } from '../files/model-folder/job.ts';
 import { type RunRecord, statesOf, textOf } from '../files/model-folder/run-record.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
 import { quote } from '../files/quote.ts';
+import { type OpenTensorFile, openTensorFile } from '../files/safetensors/file.ts';
 import { checkSpace, filesOf, type Model, openModel } from '../merging/internal.ts';
 import { layoutKey, metadataOf } from './folders/layout.ts';
 import { type CompressOptions, type CompressProgress, type Settings, settle } from './folders/options.ts';
@@ -17,7 +19,7 @@ import { newTexts } from './folders/texts.ts';
 
 const op = 'compressModel';
 /** Of the work in the workspace. */
-const format = 1;
+const format = 2;
 /** Arrays that nobody has any more, and blocks that the device keeps to use them again. */
 const garbage = 1 << 27;
 
@@ -30,7 +32,8 @@ const garbage = 1 << 27;
  * The new folder appears at once and whole; a run that was killed or aborted goes on after the last tensor that was
  * finished when it is repeated.
  *
- * Memory: one matrix at a time, in f32 about seven times for `codebook`; the report of a dry run says how much.
+ * Memory: one matrix at a time, in f32 about seven times for `codebook`, and seventeen times with `calibration`; the
+ * report of a dry run says how much.
  *
  * @example
  * const report = await compressModel({ base: 'model', out: 'small', method: 'group', bits: 4 });
@@ -48,13 +51,16 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
   const out = path.resolve(settings.out);
   const workspace = await Workspace.at(op, out);
   let model: Model | undefined;
+  let calibration: OpenTensorFile | undefined;
   let task: Task<CompressProgress> | undefined;
   let device: Device | undefined;
   try {
     const base = await openModel(op, 'base', settings.base, settings);
     model = base;
     workspace.refuseInside(base.folder.path);
-    const plan = await planOf(op, settings, base);
+    if (settings.calibration !== undefined) calibration = await openTensorFile(settings.calibration, { op, signal });
+    const inputs = calibration;
+    const plan = await planOf(op, settings, base, inputs);
     const needs = needsOf(plan, settings.memoryLimit);
     const files = await filesOf(base);
     const known: Known = { settings, out, plan, needs, files };
@@ -79,7 +85,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
       async tensors(open) {
         task = new Task<CompressProgress>(opened, settings);
         store = new Store(await open('parts', storeBytes), await open('measured', measuredBytes), plan.chosen);
-        await compressAll(task, settings, plan.chosen, store);
+        await compressAll(task, settings, plan.chosen, store, inputs);
         const finished = store;
         return new Map(plan.chosen.map(({ name }, i) => [name, finished.newParts(i)]));
       },
@@ -88,6 +94,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
     });
   } finally {
     task?.[Symbol.dispose]();
+    await calibration?.giveUp();
     await model?.weights.close();
     const closed = device && device !== settings.device ? device.close() : undefined;
     // Work that still runs on the device after an abort has an end, which nobody needs to wait for.
@@ -104,11 +111,12 @@ async function compressAll(
   settings: Settings,
   chosen: readonly Chosen[],
   store: Store,
+  calibration: OpenTensorFile | undefined,
 ): Promise<void> {
   const total = chosen.reduce((sum, { info }) => sum + info.byteLength, 0);
   let done = 0;
   for (const [i, one] of chosen.entries()) {
-    if (i >= store.done) await store.add(i, await packed(op, task, one, settings));
+    if (i >= store.done) await store.add(i, await packed(op, task, one, settings, calibration));
     done += one.info.byteLength;
     task.report({ stage: 'compress', done, total });
   }
@@ -134,5 +142,11 @@ function needsOf({ chosen, bytes }: Plan, memoryLimit: number): Known['needs'] {
 /** Only a run of the same inputs and options goes on with the work of an earlier one. */
 async function recordOf(settings: Settings, { folder, weights }: Model): Promise<RunRecord> {
   const { out, device, memoryLimit, followLinks, dryRun, restart, signal, onProgress, ...rest } = settings;
-  return { format, options: { ...rest, layout: layoutKey }, files: await statesOf(folder, weights.shards) };
+  const files = await statesOf(folder, weights.shards);
+  const { calibration } = settings;
+  if (calibration !== undefined) {
+    const { size, mtimeMs } = await attempt(op, calibration, 'examined', calls.stat(calibration));
+    files.push([path.resolve(calibration), String(size), String(mtimeMs)]);
+  }
+  return { format, options: { ...rest, layout: layoutKey }, files };
 }

@@ -12,7 +12,7 @@ export type { CodebookParts, CodebookProgress } from './codebook/parts.ts';
 export type { RefineOptions, RefineProgress, RefineResult } from './codebook/refined.ts';
 export { compressModel } from './compress-model.ts';
 export type { CompressMethod, CompressOptions, CompressProgress } from './folders/options.ts';
-export type { CompressedTensorReport, CompressReport, KeptTensor } from './folders/report.ts';
+export type { CompressedTensorReport, CompressReport, KeptTensor, OutputError } from './folders/report.ts';
 export type { LossResult, LossValue } from './forward-only/loss.ts';
 export { type PartialUniformTimestepsOptions, partialUniformTimesteps } from './forward-only/timesteps.ts';
 export { type LoadCompressedOptions, loadCompressed } from './load-compressed.ts';

@@ -165,8 +165,10 @@ describe.each(devices)('CodebookLinear on %s', (kind) => {
   });
 
   it('is refined: proximal falls below k-means, the default gradient rises above it, frozen moves codebooks', async () => {
+    const ofOneGroup: Record<string, number> = {};
     for (const [codes, groups] of [
       [4, 1],
+      [4, 4],
       [8, 4],
     ] as const) {
       const results: Record<string, number> = {};
@@ -197,7 +199,24 @@ describe.each(devices)('CodebookLinear on %s', (kind) => {
       expect(byChain).toBeGreaterThan(before);
       expect(frozen).toBeLessThanOrEqual(before);
       expect(frozen).toBeGreaterThan(proximal);
+      // More codebooks of as many numbers are better by every mapping.
+      if (codes === 4)
+        for (const [of, error] of Object.entries(results))
+          if (groups === 1) ofOneGroup[of] = error;
+          else expect(error, of).toBeLessThan(ofOneGroup[of]!);
     }
+  });
+
+  it('keeps numbers that no element has, and counts them', async () => {
+    const three = Array.from({ length: 32 * 64 }, (_, i) => [-1, 0.5, 2][i % 3]!);
+    using plain = tensorOf(device, three, [32, 64]);
+    using layer = await CodebookLinear.compress(plain, { codes: 4 });
+    expect([...(await valuesOf(layer.codebooks))]).toEqual([-1, 0.5, 2, 2]);
+    const { deadCodes } = await layer.refine(x, { weight, mapping: 'frozen', keep: 'last', steps: 3 });
+    expect(deadCodes).toBe(1);
+    const books = await valuesOf(layer.codebooks);
+    expect(books[3]).toBe(2);
+    for (const [k, value] of [-1, 0.5, 2].entries()) expect(books[k]).not.toBe(value);
   });
 
   it('is refined by one call at a time', async () => {

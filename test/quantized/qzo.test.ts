@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { QZO } from '../../lib/quantized/index.ts';
 import { Folder } from '../files/folder.ts';
+import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { settledMemory } from '../support/settled.ts';
 import { thrownBy, valuesOf } from '../support/tensors.ts';
@@ -162,10 +163,50 @@ describe.each(devices)('QZO on %s', (kind) => {
   });
 });
 
+describe.each(devices.filter((kind) => kind !== 'cpu'))('QZO on %s and on the CPU', (kind) => {
+  it('comes to the same loss in 100 steps', async () => {
+    const ends: number[] = [];
+    for (const own of [kind, 'cpu'] as const) {
+      await using device = Device.open(own);
+      const problem = new Regression(device);
+      await problem.detune(0.35);
+      using qzo = new QZO([problem.layer.scales], { lr: 4e-5 });
+      for (let i = 0; i < 100; ++i) await qzo.step(([at]) => problem.loss(at!));
+      ends.push((await problem.loss(problem.layer.scales).read())[0]!);
+    }
+    const [there, here] = ends as [number, number];
+    expect(Math.abs(there / here - 1)).toBeLessThan(1e-4);
+  });
+});
+
 // Statistics and trajectories are those of the numbers that both devices draw.
 describe.each(onlyCpu)('QZO', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
+
+  it('has the slope along its direction to a billionth in f64', async () => {
+    // Half a sum of weighted squares, of which the difference over 2 eps is exact.
+    const d = 128;
+    const weights = Tensor.randn(device, [d], { seed: 2, dtype: 'f64' });
+    const at = Float64Array.from(normal(d, 3), (value) => 1 + Math.abs(value));
+    const scales = Tensor.from(device, at, [d]);
+    const product = Tensor.zeros(device, [d], { dtype: 'f64' });
+    const out = Tensor.zeros(device, [1], { dtype: 'f64' });
+    const z = Tensor.zeros(device, [d], { dtype: 'f64' });
+    const w = await valuesOf(weights);
+    using qzo = new QZO([scales], { lr: 0 });
+    for (const seed of [0, 1, 2]) {
+      const { projected } = await qzo.step(([s]) => {
+        ops.multiply(device, { x: [s!], y: [weights], out: [product] });
+        ops.dots(device, { x: [product], y: [s!], out });
+        ops.linearCombination(device, { out: [out], terms: [out], coefficients: [0.5] });
+        return out;
+      }, seed);
+      ops.random(device, { x: [z], seed, distribution: 'normal' });
+      const slope = (await valuesOf(z)).reduce((sum, value, i) => sum + w[i]! * at[i]! * value, 0);
+      expect(Math.abs(projected / slope - 1)).toBeLessThan(1e-9);
+    }
+  });
 
   it('is right in the mean, with the noise of so many directions', async () => {
     // A loss that is linear in 128 scales: steps add up to the mean of the estimates.

@@ -55,6 +55,14 @@ export interface CompressOptions extends TaskOptions<CompressProgress> {
   readonly groups?: number | undefined;
   /** Of `codebook`: the seed of {@link CodebookLinear.compress}. Default: 0. */
   readonly seed?: number | undefined;
+  /**
+   * Of `codebook`: a safetensors file of inputs of matrices, floating `[rows, in]` by the name of the matrix, with which
+   * {@link CodebookLinear.refine} moves codes and codebooks. Matrices without inputs stay as k-means has them. Default:
+   * none.
+   */
+  readonly calibration?: string | undefined;
+  /** Of `calibration`: steps for each matrix. Default: 300. */
+  readonly steps?: number | undefined;
   /** Patterns of names that are compressed although embeddings, heads and norms stay as they are. Default: none. */
   readonly include?: readonly string[] | undefined;
   /** Patterns of names that stay as they are, before all else. Default: none. */
@@ -79,7 +87,7 @@ export interface CompressOptions extends TaskOptions<CompressProgress> {
 }
 
 type Open = 'bitsOf' | 'include' | 'skip' | 'shardSize' | 'signal' | 'onProgress';
-type OfMethod = 'group' | 'groups' | 'seed';
+type OfMethod = 'group' | 'groups' | 'seed' | 'calibration' | 'steps';
 /** All options, with their defaults; those that the method does not have are undefined. */
 export type Settings = Resolved<CompressOptions, Open | OfMethod>;
 
@@ -108,6 +116,8 @@ const schema: Schema<Resolved<CompressOptions, Open | OfMethod | 'memoryLimit'>>
   group: optional(count(64)),
   groups: optional(whole(1, 1, 65_536)),
   seed: optional(whole(0, 0, 2 ** 53)),
+  calibration: kind((x) => isText(x) && isPath(x), 'the path of a file'),
+  steps: optional(count(300)),
   include: patterns,
   skip: patterns,
   strict: flag(false),
@@ -121,13 +131,13 @@ const schema: Schema<Resolved<CompressOptions, Open | OfMethod | 'memoryLimit'>>
 };
 
 const groupBits: readonly number[] = [2, 3, 4, 8];
-const ownOptions = { group: ['group'], codebook: ['groups', 'seed'] } as const;
+const ownOptions = { group: ['group'], codebook: ['groups', 'seed', 'calibration', 'steps'] } as const;
 
 /** @throws ERR_ARGUMENT for what is unknown, of the wrong kind, out of range, or of the other method */
 export function settle(op: string, options: CompressOptions): Settings {
   const given = readOptions(op, options, schema);
   const { method, bits } = given;
-  for (const name of ['group', 'groups', 'seed'] as const)
+  for (const name of [...ownOptions.group, ...ownOptions.codebook])
     if (given[name] !== undefined && !(ownOptions[method] as readonly string[]).includes(name))
       throw refusal(op, name, `be left out for the method ${method}`, shown(given[name]));
   const named = Object.entries(given.bitsOf ?? {}).map(
@@ -136,6 +146,12 @@ export function settle(op: string, options: CompressOptions): Settings {
   for (const [name, own] of [['bits', bits] as const, ...named])
     if (method === 'group' && !groupBits.includes(own))
       throw refusal(op, name, 'be 2, 3, 4 or 8 for the method group', own);
-  const own = method === 'group' ? { group: given.group ?? 64 } : { groups: given.groups ?? 1, seed: given.seed ?? 0 };
+  const { calibration, steps } = given;
+  if (steps !== undefined && calibration === undefined)
+    throw refusal(op, 'steps', 'be left out without calibration', steps);
+  const own =
+    method === 'group'
+      ? { group: given.group ?? 64 }
+      : { groups: given.groups ?? 1, seed: given.seed ?? 0, ...(calibration !== undefined && { steps: steps ?? 300 }) };
   return { ...given, ...own, memoryLimit: given.memoryLimit ?? Math.floor(0.8 * os.totalmem()) };
 }

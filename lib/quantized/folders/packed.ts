@@ -7,7 +7,9 @@ import { given, Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { quote } from '../../files/quote.ts';
 import { dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
+import type { TensorFile } from '../../files/safetensors/file.ts';
 import { clustered } from '../codebook/clustered.ts';
+import { refined } from '../codebook/refined.ts';
 import { packedBytes } from '../layers/packed-codes.ts';
 import { bytesOf } from './layout.ts';
 import type { CompressProgress, Settings } from './options.ts';
@@ -22,6 +24,16 @@ export interface Packed {
   /** |W − Q|² and |W|². */
   readonly difference: number;
   readonly squares: number;
+  /** Of outputs for inputs of calibration: Σ |x·(Q − W)ᵀ|² / Σ |x·Wᵀ|², by k-means and refined. */
+  readonly outputs?: OutputError | undefined;
+}
+
+/** An error before and after it was made less. */
+export interface OutputError {
+  /** By k-means. */
+  readonly before: number;
+  /** Refined. */
+  readonly after: number;
 }
 
 type CompressTask = Task<CompressProgress>;
@@ -29,10 +41,15 @@ type CompressTask = Task<CompressProgress>;
 const heightOf = (rows: number, columns: number): number => Math.min(rows, Math.max(1, Math.floor(spanSize / columns)));
 
 /** Bytes that the work on a matrix takes at most, until its parts are in their file. */
-export function packingBytes({ form, info }: Chosen): number {
+export function packingBytes({ form, info, inputs }: Chosen): number {
   const [rows, columns] = form.shape;
-  // As read, on the device, in f32, in the order of its groups, two copies to sort, decoded, and its parts twice.
-  if (form.method === 'codebook') return 2 * info.byteLength + 28 * rows * columns;
+  // As read, on the device, in f32, in the order of its groups, two copies to sort, decoded, and its parts twice. While
+  // it is refined, inputs as read, on the device and in f32, their second moments, and ten matrices in f32 more.
+  if (form.method === 'codebook') {
+    const own = 2 * info.byteLength + 28 * rows * columns;
+    if (!inputs) return own;
+    return own + 2 * inputs.byteLength + 4 * columns * (inputs.shape[0]! + columns + 10 * rows) + 2 * bytesOf(form);
+  }
   const part = heightOf(rows, columns) / rows;
   // As read, also rows that were before and nobody has any more; of a span on the device, in f32, decoded, and its
   // parts twice; all parts as they are gathered, as records, and as the file has these.
@@ -42,11 +59,21 @@ export function packingBytes({ form, info }: Chosen): number {
 }
 
 /** @throws ERR_ARGUMENT for NaN and infinity, also of numbers that f32 does not hold */
-export async function packed(op: string, task: CompressTask, chosen: Chosen, { seed }: Settings): Promise<Packed> {
-  return chosen.form.method === 'codebook' ? byCodebooks(op, task, chosen, seed!) : byGroups(op, task, chosen);
+export async function packed(
+  op: string,
+  task: CompressTask,
+  chosen: Chosen,
+  settings: Settings,
+  calibration: TensorFile | undefined,
+): Promise<Packed> {
+  return chosen.form.method === 'codebook'
+    ? byCodebooks(op, task, chosen, settings, calibration)
+    : byGroups(op, task, chosen);
 }
 
-async function rowsOf(task: CompressTask, { info, file }: Chosen, from: number, to: number): Promise<Tensor> {
+type Stored = Pick<Chosen, 'info'> & { readonly file: TensorFile };
+
+async function rowsOf(task: CompressTask, { info, file }: Stored, from: number, to: number): Promise<Tensor> {
   const columns = info.shape[1]!;
   const bytes = columns * elementBytes(info);
   const into = new Uint8Array((to - from) * bytes);
@@ -71,26 +98,46 @@ function measure(task: CompressTask, exact: Tensor, decoded: Tensor, found: Tens
   );
 }
 
-async function byCodebooks(op: string, task: CompressTask, chosen: Chosen, seed: number): Promise<Packed> {
-  const { name, form } = chosen;
+/** Rows of a tensor of a file in f32, in `owned`. */
+async function numbersOf(task: CompressTask, of: Stored, owned: Owned<Tensor>): Promise<Tensor> {
+  const stored = owned.add(await rowsOf(task, of, 0, of.info.shape[0]!));
+  if (stored.dtype === 'f32') return stored;
+  const numbers = owned.add(stored.cast('f32'));
+  owned.drop(stored);
+  return numbers;
+}
+
+async function byCodebooks(
+  op: string,
+  task: CompressTask,
+  chosen: Chosen,
+  { seed, steps }: Settings,
+  calibration: TensorFile | undefined,
+): Promise<Packed> {
+  const { name, form, inputs } = chosen;
   const { bits } = form;
-  const [rows] = form.shape;
   using owned = new Owned<Tensor>();
-  const stored = owned.add(await rowsOf(task, chosen, 0, rows));
-  const weight = stored.dtype === 'f32' ? stored : owned.add(stored.cast('f32'));
-  if (weight !== stored) owned.drop(stored);
+  const weight = await numbersOf(task, chosen, owned);
   const groups = form.method === 'codebook' ? form.groups : 1;
   const label = { op, tensor: `tensor ${quote(name)}` };
-  const { codes, codebooks, rowBooks } = await clustered(label, weight, {
-    ...{ codes: 2 ** bits, groups, seed, bits, signal: task.signal },
-  });
+  const { signal } = task;
+  const layer = await clustered(label, weight, { codes: 2 ** bits, groups, seed: seed!, bits, signal });
+  const { codes, codebooks, rowBooks } = layer;
   for (const tensor of [codes, codebooks, rowBooks]) owned.add(tensor);
+  let outputs: OutputError | undefined;
+  if (inputs && calibration) {
+    const x = await numbersOf(task, { info: inputs, file: calibration }, owned);
+    const where = `${op}: calibration of ${quote(name)}`;
+    const { before, after } = await refined(where, layer, x, { steps, weight, signal }, undefined);
+    owned.drop(x);
+    outputs = { before, after };
+  }
   const decoded = owned.add(new Tensor(task.device, form.shape, 'f32'));
   const found = owned.add(new Tensor(task.device, [2], 'f64'));
   ops.decodeCodes(task.queue, { codes, codebooks, rowBooks, out: decoded, bits });
   measure(task, weight, decoded, found);
   const [a, b, c, sums] = await task.readAll(codes, codebooks, rowBooks, found);
-  return { parts: [a, b, c].map(bytesIn), difference: sums[0]!, squares: sums[1]! };
+  return { parts: [a, b, c].map(bytesIn), difference: sums[0]!, squares: sums[1]!, outputs };
 }
 
 async function byGroups(op: string, task: CompressTask, chosen: Chosen): Promise<Packed> {

@@ -5,7 +5,7 @@ import { testOf } from '../../core/pattern.ts';
 import { Turns } from '../../core/turns.ts';
 import { few, quote } from '../../files/quote.ts';
 import { bitsOf, dtypeOfFile } from '../../files/safetensors/dtypes.ts';
-import type { OpenTensorFile } from '../../files/safetensors/file.ts';
+import type { OpenTensorFile, TensorFile } from '../../files/safetensors/file.ts';
 import type { TensorInfo } from '../../files/safetensors/header.ts';
 import { isEmbedding, isHead, type Model } from '../../merging/internal.ts';
 import { bytesOf, type Form, layoutKey, partsOf } from './layout.ts';
@@ -17,6 +17,8 @@ export interface Chosen {
   readonly form: Form;
   readonly file: OpenTensorFile;
   readonly info: TensorInfo;
+  /** Of its inputs of calibration. */
+  readonly inputs?: TensorInfo | undefined;
 }
 
 /** A tensor that stays as it is. */
@@ -44,8 +46,16 @@ const embeddingWords = ['embed', 'wte', 'wpe', 'lm_head'];
 /** Groups that are tried where the one that is asked for does not divide a row. */
 const usualGroups: readonly number[] = [128, 64, 32];
 
-/** @throws ERR_ARGUMENT where nothing would be compressed, and with `strict` for what does not fit; ERR_UNSUPPORTED */
-export async function planOf(op: string, settings: Settings, model: Model): Promise<Plan> {
+/**
+ * @throws ERR_ARGUMENT where nothing would be compressed, and with `strict` for what does not fit; ERR_SHAPE and
+ * ERR_DTYPE for inputs of calibration that are not those of their matrix; ERR_UNSUPPORTED
+ */
+export async function planOf(
+  op: string,
+  settings: Settings,
+  model: Model,
+  calibration: TensorFile | undefined,
+): Promise<Plan> {
   refuseCompressed(op, model);
   const [included, skipped] = [patternsOf(op, settings, 'include'), patternsOf(op, settings, 'skip')];
   const bits = patternsOf(op, settings, 'bitsOf');
@@ -91,7 +101,7 @@ export async function planOf(op: string, settings: Settings, model: Model): Prom
     for (const { suffix } of partsOf(form))
       if (model.weights.shardOf.has(name + suffix))
         throw refusal(op, 'base', `have no tensor of the name of a part of another`, quote(name + suffix));
-    chosen.push({ name, form, file, info });
+    chosen.push({ name, form, file, info, inputs: inputsOf(op, name, form, calibration) });
     bytes += size;
   }
   for (const { option, pattern, isUsed } of [...included, ...skipped, ...bits]) {
@@ -103,6 +113,13 @@ export async function planOf(op: string, settings: Settings, model: Model): Prom
     if (settings.strict) throw refusal(op, option, `have patterns of ${all}`, quote(pattern));
     warnings.push(`the pattern ${quote(pattern)} of ${option} is that of no ${one}`);
   }
+  const names = new Set(chosen.map(({ name }) => name));
+  const others = [...(calibration?.tensors.keys() ?? [])].filter((name) => !names.has(name));
+  if (others.length > 0) {
+    if (settings.strict)
+      throw refusal(op, 'calibration', 'have inputs of compressed matrices alone', few(others, quote));
+    warnings.push(`calibration has inputs of what is not compressed: ${few(others, quote)}`);
+  }
   if (settings.strict && misfits.length > 0)
     throw new OrthokitError(
       'ERR_SHAPE',
@@ -112,6 +129,18 @@ export async function planOf(op: string, settings: Settings, model: Model): Prom
   const elements = chosen.reduce((sum, { form }) => sum + form.shape[0] * form.shape[1], 0);
   const packed = chosen.reduce((sum, { form }) => sum + bytesOf(form), 0);
   return { chosen, kept, bytes, bitsPerWeight: (8 * packed) / elements, warnings };
+}
+
+/** The inputs of a matrix in a file of calibration. */
+function inputsOf(op: string, name: string, { shape }: Form, file: TensorFile | undefined): TensorInfo | undefined {
+  const info = file?.tensors.get(name);
+  if (!info) return undefined;
+  const field = `calibration of ${quote(name)}`;
+  const own = dtypeOfFile(info.dtype);
+  if (own === undefined || !isFloating(own)) throw refusal(op, field, 'be floating', info.dtype, 'ERR_DTYPE');
+  if (info.shape.length !== 2 || info.shape[1] !== shape[1] || info.shape[0] === 0)
+    throw refusal(op, field, `have rows of ${shape[1]} inputs`, `[${info.shape}]`, 'ERR_SHAPE');
+  return info;
 }
 
 interface Pattern {

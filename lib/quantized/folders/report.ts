@@ -1,9 +1,11 @@
 import type { JobRun } from '../../files/model-folder/job.ts';
 import { bytesOf } from './layout.ts';
 import type { CompressMethod, Settings } from './options.ts';
+import type { OutputError } from './packed.ts';
 import type { KeptTensor, Plan } from './plan.ts';
 import type { Store } from './store.ts';
 
+export type { OutputError } from './packed.ts';
 export type { KeptTensor } from './plan.ts';
 
 /** The work that was done, or would be, for one tensor. */
@@ -26,6 +28,8 @@ export interface CompressedTensorReport {
   readonly bytes: number;
   /** |W − Q| / |W| over all elements; absent in a dry run. */
   readonly error?: number | undefined;
+  /** Σ |x·(Q − W)ᵀ|² / Σ |x·Wᵀ|² of its inputs of calibration; absent in a dry run, and without them. */
+  readonly outputError?: OutputError | undefined;
 }
 
 /** Result of {@link compressModel}. */
@@ -80,12 +84,13 @@ export async function reportOf(known: Known, run: JobRun, store: Store | undefin
   let bytesBefore = plan.kept.reduce((sum, { bytes }) => sum + bytes, 0);
   for (const [i, { name, form, info }] of plan.chosen.entries()) {
     const own = form.method === 'group' ? { group: form.group } : { groups: form.groups };
-    const error = run.dryRun || !store ? undefined : await store.error(i);
+    const errors = run.dryRun || !store ? undefined : await store.errors(i);
     bytesBefore += info.byteLength;
     tensors.push({
       ...{ tensor: name, shape: form.shape, from: info.dtype, bits: form.bits, ...own },
       ...{ bytesBefore: info.byteLength, bytes: bytesOf(form) },
-      ...(error !== undefined && { error }),
+      ...(errors && { error: errors.error }),
+      ...(errors?.outputError && { outputError: errors.outputError }),
     });
   }
   return {

@@ -2,13 +2,16 @@
 import type { Records } from '../../files/model-folder/journal.ts';
 import type { NewPart } from '../../files/model-folder/write-weights.ts';
 import { bytesOf, partsOf } from './layout.ts';
-import type { Packed } from './packed.ts';
+import type { OutputError, Packed } from './packed.ts';
 import type { Chosen } from './plan.ts';
 
 /** Bytes of a record of parts. */
 export const storeBytes: number = 1 << 16;
-/** Bytes of the record of a matrix: |W − Q|² and |W|², and the bytes of its parts, which a resumed run compares. */
-export const measuredBytes = 24;
+/**
+ * Bytes of the record of a matrix: |W − Q|² and |W|², the bytes of its parts, which a resumed run compares, and its
+ * errors of outputs, NaN where they were not measured.
+ */
+export const measuredBytes = 40;
 
 const recordsOf = ({ form }: Chosen): number => Math.ceil(bytesOf(form) / storeBytes);
 
@@ -43,7 +46,7 @@ export class Store {
     return count;
   }
 
-  async add(i: number, { parts, difference, squares }: Packed): Promise<void> {
+  async add(i: number, { parts, difference, squares, outputs }: Packed): Promise<void> {
     const chosen = this.#chosen[i]!;
     const bytes = new Uint8Array(recordsOf(chosen) * storeBytes);
     let at = 0;
@@ -52,14 +55,18 @@ export class Store {
       at += part.length;
     }
     await this.#parts.write(this.#first[i]!, bytes);
-    await this.#measured.write(i, new Uint8Array(Float64Array.of(difference, squares, at).buffer));
+    const { before, after } = outputs ?? { before: Number.NaN, after: Number.NaN };
+    await this.#measured.write(i, new Uint8Array(Float64Array.of(difference, squares, at, before, after).buffer));
   }
 
-  /** |W − Q| / |W|; 0 for a matrix of zeros. */
-  async error(i: number): Promise<number> {
+  /** |W − Q| / |W|, 0 for a matrix of zeros; and of outputs for inputs of calibration. */
+  async errors(i: number): Promise<{ readonly error: number; readonly outputError: OutputError | undefined }> {
     const { buffer, byteOffset } = await this.#measured.read(i, 1);
-    const [difference, squares] = new Float64Array(buffer, byteOffset, 2);
-    return squares! > 0 ? Math.sqrt(difference! / squares!) : 0;
+    const [difference, squares, , before, after] = new Float64Array(buffer, byteOffset, measuredBytes / 8);
+    return {
+      error: squares! > 0 ? Math.sqrt(difference! / squares!) : 0,
+      outputError: Number.isNaN(before) ? undefined : { before: before!, after: after! },
+    };
   }
 
   /** The parts as they go to their file. */

@@ -35,7 +35,7 @@ export const calls: Record<string, Call> = {
       ...{ base: model(on), out: on.folder.file('out'), method: 'codebook', bits: 2 },
       ...{ groups: 2, device: on.device },
     }),
-    refused: [{ group: 32 }, { method: 'group', groups: undefined, bits: 5 }, { method: 'group' }],
+    refused: [{ group: 32 }, { steps: 3 }, { method: 'group', groups: undefined, bits: 5 }, { method: 'group' }],
     another: { bits: 3 },
   },
   loadCompressed: {

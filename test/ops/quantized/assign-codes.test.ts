@@ -33,6 +33,9 @@ describe.each(devices)('assign_codes on %s', (kind) => {
     [2, 257, 6, 33],
     [2, 200, 7, 128],
     [2, 257, 8, 256],
+    [3, 300, 8, 10],
+    [2, 150, 6, 16],
+    [2, 150, 7, 17],
     [0, 16, 4, 16],
   ])('of %i rows of %i, %i bits, %i numbers', (...given) =>
     expectLikeReference('assignCodes', device, fieldsOf(...given), { ulps: 0.5 }),

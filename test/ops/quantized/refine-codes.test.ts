@@ -33,6 +33,8 @@ describe.each(devices)('refine_codes on %s', (kind) => {
     [3, 129, 3, 'all', 'default'],
     [3, 40, 2, 'all', 'proximal'],
     [2, 40, 8, 'neighbours', 'default'],
+    [3, 300, 5, 'neighbours', 'proximal'],
+    [2, 144, 3, 'neighbours', 'default'],
   ] as const)('of %i rows of %i, %i bits, %s, %s', (rows, columns, bits, reach, pull) =>
     expectLikeReference('refineCodes', device, fieldsOf(rows, columns, bits, reach, pull), { ulps: 32, of: 'largest' }),
   );

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, Tensor } from '../../../lib/index.ts';
+import { Device, ops, saveTensors, Tensor } from '../../../lib/index.ts';
 import { CodebookLinear, compressModel, loadCompressed, QuantLinear } from '../../../lib/quantized/index.ts';
 import { Folder } from '../../files/folder.ts';
 import { valuesOf as stored } from '../../merging/folders.ts';
@@ -88,6 +88,70 @@ describe.each(devices)('compressModel on %s', (kind) => {
       expect(report.notCopied).toEqual(['notes.txt']);
       expect(existsSync(path.join(out, 'compress.json'))).toBe(true);
     }
+  });
+
+  it('refines matrices by inputs of calibration, as a layer by itself is', async () => {
+    using folder = new Folder();
+    const base = modelOf(folder);
+    const name = 'model.layers.0.up.weight';
+    using x = Tensor.randn(device, [256, 128], { seed: 5 });
+    using mix = Tensor.randn(device, [8, 128], { seed: 6 });
+    using few = Tensor.randn(device, [256, 8], { seed: 7 });
+    // Directions that inputs have in common.
+    ops.gemm(device, { a: few, b: mix, c: x, beta: 1 });
+    const calibration = folder.file('inputs.safetensors');
+    using half = x.cast('f16');
+    using numbers = half.cast('f32');
+    await saveTensors(calibration, { [name]: half, other: few });
+    const options = { base, method: 'codebook', bits: 2, seed: 3, calibration, steps: 20, device } as const;
+    const out = folder.file('out');
+    const report = await compressModel({ ...options, out });
+    expect(report.warnings).toEqual(['calibration has inputs of what is not compressed: "other"']);
+    using weight = Tensor.from(device, Float32Array.from(stored(base, name)), [32, 128]);
+    using own = await CodebookLinear.compress(weight, { codes: 4, seed: 3 });
+    const { before, after } = await own.refine(numbers, { steps: 20 });
+    expect(after).toBeLessThan(0.95 * before);
+    const told = Object.fromEntries(report.tensors.map(({ tensor, outputError }) => [tensor, outputError]));
+    expect(told).toEqual({
+      [name]: { before, after },
+      'model.layers.0.down.weight': undefined,
+      'model.layers.0.odd.weight': undefined,
+    });
+    expect(JSON.parse(readFileSync(path.join(out, 'compress.json'), 'utf8'))).toMatchObject({
+      tensors: expect.arrayContaining([expect.objectContaining({ tensor: name, outputError: { before, after } })]),
+    });
+    const weights = await loadCompressed(out, device);
+    using ours = own.dequantize();
+    using theirs = (weights[name] as CodebookLinear).dequantize();
+    expect(await theirs.read()).toEqual(await ours.read());
+    for (const one of Object.values(weights)) one.dispose();
+
+    const refused = (more: object) =>
+      compressModel({ ...options, out: folder.file('none'), ...more }).then(
+        () => 'none',
+        ({ code, message }) => `${code} ${message}`,
+      );
+    expect(await refused({ strict: true })).toMatch(
+      /^ERR_ARGUMENT .*calibration must have inputs of compressed matrices/,
+    );
+    expect(await refused({ calibration: folder.file('no') })).toMatch(/^ERR_IO /);
+    expect(await refused({ method: 'group', seed: undefined, steps: undefined })).toMatch(
+      /calibration must be left out/,
+    );
+    expect(await refused({ calibration: undefined })).toMatch(
+      /^ERR_ARGUMENT .*steps must be left out without calibration/,
+    );
+    for (const [wrong, code] of [
+      [Tensor.zeros(device, [4, 127]), 'ERR_SHAPE'],
+      [Tensor.zeros(device, [128]), 'ERR_SHAPE'],
+      [Tensor.zeros(device, [4, 128], { dtype: 'i32' }), 'ERR_DTYPE'],
+      [Tensor.full(device, [4, 128], NaN), 'ERR_ARGUMENT'],
+    ] as const) {
+      await saveTensors(calibration, { [name]: wrong });
+      wrong.dispose();
+      expect(await refused({})).toMatch(new RegExp(`^${code} compressModel: calibration of "${name}"`));
+    }
+    expect(existsSync(folder.file('none'))).toBe(false);
   });
 
   it('keeps the parts of a matrix in one file, and says so in a new index', async () => {

@@ -23,9 +23,11 @@ class KmeansOfRow {
   // keys and room: n each. The row's number draws, by the seed.
   void run(const float* x, int64_t n, uint32_t* keys, uint32_t* room, uint64_t seed, uint64_t row,
            int64_t clusters, float* out) {
+    uint32_t largest = 0;  // bits of a size; those of infinity and NaN are above all others
     for (int64_t j = 0; j < n; ++j)
-      if (!std::isfinite(x[j]))
-        return void(std::fill_n(out, clusters, std::numeric_limits<float>::quiet_NaN()));
+      largest = std::max(largest, std::bit_cast<uint32_t>(x[j]) & 0x7fffffffu);
+    if (largest >= 0x7f800000u)
+      return void(std::fill_n(out, clusters, std::numeric_limits<float>::quiet_NaN()));
     sort(x, n, keys, room);
     sum(n);
     int64_t values = 1;
@@ -57,7 +59,7 @@ class KmeansOfRow {
   // Ascending, by digits of their bits.
   void sort(const float* x, int64_t n, uint32_t* keys, uint32_t* room) {
     sorted_ = reinterpret_cast<float*>(keys);
-    if (n <= kFew) {
+    if (n <= kFew || n > kMost) {
       std::copy_n(x, n, sorted_);
       std::sort(sorted_, sorted_ + n);
       return;
@@ -72,9 +74,10 @@ class KmeansOfRow {
     }
     uint32_t *from = room, *to = keys;
     for (int pass = 0; pass < 3; ++pass, std::swap(from, to)) {
-      int64_t* next = counts_.data() + pass * kDigits;
-      for (int64_t d = 0, place = 0; d < kDigits; ++d) {
-        const int64_t count = next[d];
+      uint32_t* next = counts_.data() + pass * kDigits;
+      uint32_t place = 0;
+      for (int64_t d = 0; d < kDigits; ++d) {
+        const uint32_t count = next[d];
         next[d] = place, place += count;
       }
       for (int64_t j = 0; j < n; ++j) to[next[digit(from[j], pass)]++] = from[j];
@@ -86,29 +89,70 @@ class KmeansOfRow {
   }
   static uint32_t digit(uint32_t key, int pass) { return key >> (kBits * pass) & (kDigits - 1); }
 
-  // Sums of deviations from the mean, before every so many numbers.
-  void sum(int64_t n) {
-    double total = 0;
-    for (int64_t j = 0; j < n; ++j) total += double(sorted_[j]);
-    centre_ = total / double(n);
-    sums_.resize(size_t(n / kStride + 1));
-    double sum = 0;
-    for (int64_t j = 0; j < n; ++j) {
-      if (j % kStride == 0) sums_[j / kStride] = sum;
-      sum += double(sorted_[j]) - centre_;
-    }
-    if (n % kStride == 0) sums_[n / kStride] = sum;
+  // Σ of numbers less `centre`: of whole blocks of lanes, which are joined in a fixed order, and of
+  // a few, one by one.
+  static double sum_of_blocks(const float* x, int64_t blocks, double centre) {
+    double lanes[kLanes] = {};
+    for (int64_t j = 0; j < blocks * kLanes; j += kLanes)
+      for (int k = 0; k < kLanes; ++k) lanes[k] += double(x[j + k]) - centre;
+    for (int half = kLanes / 2; half > 0; half /= 2)
+      for (int k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+    return lanes[0];
   }
-  double sum_before(int64_t end) const {
-    double sum = sums_[end / kStride];
-    for (int64_t j = end / kStride * kStride; j < end; ++j) sum += double(sorted_[j]) - centre_;
+  double sum_of_few(int64_t begin, int64_t end) const {
+    double sum = 0;
+    for (int64_t j = begin; j < end; ++j) sum += double(sorted_[j]) - centre_;
     return sum;
   }
-  double mean(int64_t begin, int64_t end) const {
+
+  // Sums of deviations from the mean, before every so many numbers.
+  void sum(int64_t n) {
+    const int64_t blocks = n / kLanes;
+    centre_ = 0;
+    centre_ = (sum_of_blocks(sorted_, blocks, 0) + sum_of_few(blocks * kLanes, n)) / double(n);
+    sums_.resize(size_t(blocks + 1));
+    sums_[0] = 0;
+    for (int64_t i = 0; i < blocks; ++i)
+      sums_[i + 1] = sums_[i] + sum_of_blocks(sorted_ + i * kLanes, 1, centre_);
+  }
+  double sum_before(int64_t end) const {
+    const int64_t blocks = end / kLanes;
+    return sums_[blocks] + sum_of_few(blocks * kLanes, end);
+  }
+  // The mean of the numbers begin … end − 1, whose deviations have this sum.
+  double mean(int64_t begin, int64_t end, double sum) const {
     // A sum of equal numbers is rounded, their mean is not.
     if (sorted_[begin] == sorted_[end - 1]) return double(sorted_[begin]);
-    const double mean = centre_ + (sum_before(end) - sum_before(begin)) / double(end - begin);
-    return std::clamp(mean, double(sorted_[begin]), double(sorted_[end - 1]));
+    return std::clamp(centre_ + sum / double(end - begin), double(sorted_[begin]),
+                      double(sorted_[end - 1]));
+  }
+  double mean(int64_t begin, int64_t end) const {
+    return mean(begin, end, sum_before(end) - sum_before(begin));
+  }
+
+  // The first place whose number is above the border, found from a place that is near it.
+  int64_t first_above(double border, int64_t near, int64_t n) const {
+    // The greatest float that is not above: numbers compare with it as with the border.
+    auto most = float(border);
+    if (double(most) > border) most = std::nextafter(most, -std::numeric_limits<float>::infinity());
+    int64_t low = near, high = near, step = kLanes;
+    while (low > 0 && sorted_[low - 1] > most)
+      high = low - 1, low = std::max<int64_t>(0, low - step), step *= 2;
+    while (high < n && sorted_[high] <= most)
+      low = high + 1, high = std::min(n, high + step), step *= 2;
+    while (high - low > kLanes) {
+      const int64_t middle = low + (high - low) / 2;
+      if (sorted_[middle] <= most)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    int64_t count = 0;
+    if (low + kLanes <= n)
+      for (int k = 0; k < kLanes; ++k) count += sorted_[low + k] <= most;
+    else
+      for (int64_t j = low; j < n; ++j) count += sorted_[j] <= most;
+    return low + count;
   }
 
   // Half of the ends have as many numbers between them, of which the seed draws the first; the rest
@@ -120,15 +164,13 @@ class KmeansOfRow {
     const double low = double(sorted_[0]), width = (double(sorted_[n - 1]) - low) / double(half);
     for (int64_t i = 0; i < half; ++i)
       ends_.push_back(int64_t((double(i) + shift) * double(n) / double(half)));
-    const float* from = sorted_;
+    int64_t from = 0;
     for (int64_t i = 1; i < half; ++i) {
-      const double end = low + double(i) * width;
-      from = std::partition_point(from, static_cast<const float*>(sorted_ + n),
-                                  [=](float x) { return double(x) <= end; });
-      ends_.push_back(from - sorted_);
+      from = first_above(low + double(i) * width, from, n);
+      ends_.push_back(from);
     }
     ends_.push_back(n);
-    std::sort(ends_.begin(), ends_.end());
+    std::inplace_merge(ends_.begin(), ends_.begin() + half, ends_.end());
     ends_.erase(std::unique(ends_.begin(), ends_.end()), ends_.end());
     if (ends_.front() == 0) ends_.erase(ends_.begin());
   }
@@ -139,8 +181,12 @@ class KmeansOfRow {
     const auto points = int64_t(ends_.size());
     count_.assign(size_t(points + 1), 0);
     total_.assign(size_t(points + 1), 0);
-    for (int64_t i = 1; i <= points; ++i)
-      count_[i] = double(ends_[i - 1]), total_[i] = sum_before(ends_[i - 1]);
+    for (int64_t i = 1, begin = 0; i <= points; ++i) {
+      const int64_t end = ends_[i - 1];
+      count_[i] = double(end);
+      total_[i] = end - begin < kLanes ? total_[i - 1] + sum_of_few(begin, end) : sum_before(end);
+      begin = end;
+    }
     // Of points of one number each, inverses of all counts, the largest first: 1 / (i − j) stands j
     // behind place size − i.
     inverses_.clear();
@@ -191,7 +237,6 @@ class KmeansOfRow {
   }
   template <class Value>
   int64_t take_best(int64_t i, int64_t low, int64_t high, uint16_t* choice, const Value& value) {
-    constexpr int kLanes = 16;
     double most = -1;
     int64_t place = low, j = low;
     if (high - low >= 2 * kLanes) {
@@ -219,26 +264,27 @@ class KmeansOfRow {
   void improve(int64_t n, int64_t clusters) {
     std::vector<int64_t> moved = borders_;
     for (int round = 0; round < kRounds; ++round) {
-      double left = mean(borders_[0], borders_[1]);
+      double before = sum_before(borders_[1]), left = mean(0, borders_[1], before);
       for (int64_t k = 1; k < clusters; ++k) {
-        const double right = mean(borders_[k], borders_[k + 1]), middle = left / 2 + right / 2;
-        const int64_t found = std::partition_point(sorted_, sorted_ + n,
-                                                   [=](float x) { return double(x) <= middle; }) -
-                              sorted_;
+        const double behind = sum_before(borders_[k + 1]),
+                     right = mean(borders_[k], borders_[k + 1], behind - before);
+        const int64_t found = first_above(left / 2 + right / 2, borders_[k], n);
         moved[k] = std::clamp(found, moved[k - 1] + 1, n - (clusters - k));
-        left = right;
+        before = behind, left = right;
       }
       if (moved == borders_) return;
       borders_ = moved;
     }
   }
 
-  static constexpr int kBits = 11, kRounds = 200;
-  static constexpr int64_t kDigits = int64_t(1) << kBits, kFew = 512, kStride = 64,
-                           kAlwaysExact = 512;
+  static constexpr int kBits = 11, kRounds = 200, kLanes = 16;
+  static constexpr int64_t kDigits = int64_t(1) << kBits, kFew = 512, kAlwaysExact = 512;
+  // Numbers that are sorted by digits, whose places are counted in 32 bits.
+  static constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
   float* sorted_ = nullptr;
   double centre_ = 0;
-  std::vector<int64_t> counts_, ends_, borders_;
+  std::vector<uint32_t> counts_;
+  std::vector<int64_t> ends_, borders_;
   std::vector<double> sums_, count_, total_, inverses_, before_, best_;
   std::vector<uint16_t> choice_;
 };

@@ -10,6 +10,8 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 using BookWords __attribute__((vector_size(64))) = uint32_t;
+using BookHalves __attribute__((vector_size(32))) = uint16_t;
+using BookBytes __attribute__((vector_size(16))) = uint8_t;
 using BookFloats __attribute__((vector_size(64))) = float;
 
 // A codebook for lookups by bits that may have those of other codes above them: its numbers again
@@ -67,6 +69,23 @@ __attribute__((always_inline)) inline void load_block(const uint8_t* block, Bloc
   if constexpr (high == 1) load_block_parts<uint8_t>(rest, out.high);
 }
 
+// The first `bytes` bytes of each lane, as a block has them.
+inline void store_block(const BlockLanes& lanes, int bytes, uint8_t* block) {
+  for (int done = 0; done < bytes;) {
+    const int size = math::part_bytes(bytes - done);
+    const BookWords part = done < 4 ? lanes.low >> (8 * done) : lanes.high >> (8 * (done - 4));
+    uint8_t* to = block + done * math::kCodeLanes;
+    const auto write = [&](const auto& numbers) { std::memcpy(to, &numbers, sizeof numbers); };
+    if (size == 4)
+      write(part);
+    else if (size == 2)
+      write(__builtin_convertvector(part, BookHalves));
+    else
+      write(__builtin_convertvector(part, BookBytes));
+    done += size;
+  }
+}
+
 // Code h of each lane, with other codes' bits above it.
 template <int bits, int h>
 __attribute__((always_inline)) inline void code_of_lanes(const BlockLanes& lanes, BookWords& out) {
@@ -79,19 +98,20 @@ __attribute__((always_inline)) inline void code_of_lanes(const BlockLanes& lanes
     out = lanes.low >> from | lanes.high << (32 - from);
 }
 
+// Of a table whose size is that of a Book's numbers for such bits, 16 or more.
 template <int bits>
-__attribute__((always_inline)) inline void look_up(const Book& book, const BookWords& codes,
+__attribute__((always_inline)) inline void look_up(const float* table, const BookWords& codes,
                                                    BookFloats& out) {
 #if defined(__AVX512F__)
   const __m512i places = __m512i(codes);
-  const auto numbers = [&](int k) { return _mm512_load_ps(book.numbers + 16 * k); };
+  const auto numbers = [&](int k) { return _mm512_load_ps(table + 16 * k); };
   if constexpr (bits <= 4) {
     out = BookFloats(_mm512_permutexvar_ps(places, numbers(0)));
   } else if constexpr (bits == 5) {
     out = BookFloats(_mm512_permutex2var_ps(numbers(0), places, numbers(1)));
   } else {
     const __m512i kept = _mm512_and_si512(places, _mm512_set1_epi32((1 << bits) - 1));
-    out = BookFloats(_mm512_i32gather_ps(kept, book.numbers, 4));
+    out = BookFloats(_mm512_i32gather_ps(kept, table, 4));
   }
 #elif defined(__AVX2__)
   __m256i halves[2];
@@ -99,21 +119,21 @@ __attribute__((always_inline)) inline void look_up(const Book& book, const BookW
   __m256 found[2];
   for (int k = 0; k < 2; ++k) {
     if constexpr (bits <= 3) {
-      found[k] = _mm256_permutevar8x32_ps(_mm256_load_ps(book.numbers), halves[k]);
+      found[k] = _mm256_permutevar8x32_ps(_mm256_load_ps(table), halves[k]);
     } else if constexpr (bits == 4) {
-      const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(book.numbers), halves[k]),
-                   high = _mm256_permutevar8x32_ps(_mm256_load_ps(book.numbers + 8), halves[k]);
+      const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), halves[k]),
+                   high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), halves[k]);
       // By the fourth bit, which becomes the sign.
       found[k] = _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(halves[k], 28)));
     } else {
       const __m256i kept = _mm256_and_si256(halves[k], _mm256_set1_epi32((1 << bits) - 1));
-      found[k] = _mm256_i32gather_ps(book.numbers, kept, 4);
+      found[k] = _mm256_i32gather_ps(table, kept, 4);
     }
   }
   std::memcpy(&out, found, sizeof found);
 #else
   for (int lane = 0; lane < math::kCodeLanes; ++lane)
-    out[lane] = book.numbers[codes[lane] & ((1u << bits) - 1)];
+    out[lane] = table[codes[lane] & ((1u << bits) - 1)];
 #endif
 }
 
@@ -125,7 +145,7 @@ __attribute__((always_inline)) inline void for_numbers(const BlockLanes& lanes, 
     BookWords codes;
     code_of_lanes<bits, h>(lanes, codes);
     BookFloats numbers;
-    look_up<bits>(book, codes, numbers);
+    look_up<bits>(book.numbers, codes, numbers);
     body(h, numbers);
     for_numbers<bits, h + 1>(lanes, book, body);
   }
@@ -173,10 +193,13 @@ void visit_book_bits(int bits, F&& f) {
 // All codebooks ready for lookups, and behind them one of NaN alone for rows that have none.
 class Books {
  public:
-  Books(const Coded& all, Stream& stream) : all_(all), books_(stream.scratch<Book>(all.books + 1)) {
+  Books(const Coded& all, Stream& stream) : Books(all, all.row.bits, stream) {}
+  // For lookups by so many bits.
+  Books(const Coded& all, int bits, Stream& stream)
+      : all_(all), books_(stream.scratch<Book>(all.books + 1)) {
     for (int64_t i = 0; i < all.books; ++i)
-      set_book(all.codebooks + i * all.entries, all.entries, all.row.bits, books_[i]);
-    set_book(nullptr, 0, all.row.bits, books_[all.books]);
+      set_book(all.codebooks + i * all.entries, all.entries, bits, books_[i]);
+    set_book(nullptr, 0, bits, books_[all.books]);
   }
   const Book& of_row(int64_t i) const {
     const int64_t book = all_.book_of(i);

@@ -24,6 +24,18 @@ struct NarrowOf {
 };
 template <class Narrow>
 inline void load_words(const uint8_t* from, LaneWords& out) {
+  // Compilers widen bytes to words one by one where they are not told how.
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Narrow) == 1) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(from));
+    return void(out = LaneWords(_mm512_cvtepu8_epi32(bytes)));
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(Narrow) == 1) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(from));
+    return void(out = LaneWords(_mm256_cvtepu8_epi32(bytes)));
+  }
+#endif
   const typename NarrowOf<Narrow>::type narrow =
       *reinterpret_cast<const typename NarrowOf<Narrow>::type*>(from);
   out = __builtin_convertvector(narrow, LaneWords);
