@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes test/golden/networks.json: losses, gradients and products of small networks by PyTorch, in f64; and
-test/golden/gpt2.safetensors: one of them under the names and in the layouts of GPT-2, in f32.
+"""Writes test/golden/networks.json: losses, gradients and products of small networks by PyTorch, in f64; and in f32
+test/golden/gpt2.safetensors, llama.safetensors and llama-neighbours.safetensors, some of them under the names and in the
+layouts of GPT-2 and of Llama, and cnn.safetensors, a convolutional network with its running moments.
 
 Run: /usr/bin/python3 scripts/golden/networks.py        (Debian's python3-torch; the version is recorded)
 Data: SplitMix64, value 2u - 1, row by row; the same as test/support/splitmix.ts. Parameter i has the seed i + 1, times
@@ -133,12 +134,14 @@ def llama_params():
 
 
 ids = torch.tensor([[(3 * i + 7 * j * j + 1) % 7 for j in range(5)] for i in range(3)])
+# Without positions in the sum, equal letters have equal values, whatever attention makes of their scores.
+letters = torch.tensor([[(3 * i + 5 * j * j + 2 * j + 1) % 7 for j in range(5)] for i in range(3)])
 problems = {
     "mlp": (mlp, linear("up", 9, 7) + norm("norm", 9) + linear("down", 5, 9), values([6, 7], 99), labels(6, 5)),
     "gpt": (gpt(1), gpt_params(6, 5, 7), ids, labels(15, 7)),
     "gpt of heads": (gpt(2), gpt_params(6, 5, 7), ids, labels(15, 7)),
-    "llama, halves": (llama("halves"), llama_params(), ids, labels(15, 7)),
-    "llama, interleaved": (llama("interleaved"), llama_params(), ids, labels(15, 7)),
+    "llama, halves": (llama("halves"), llama_params(), letters, labels(15, 7)),
+    "llama, interleaved": (llama("interleaved"), llama_params(), letters, labels(15, 7)),
     "cnn": (
         cnn,
         [("conv1.weight", [4, 3, 3, 2], 0), ("conv1.bias", [4], 0)]
@@ -152,10 +155,10 @@ problems = {
 }
 
 
-WITH_PRODUCTS = ["mlp", "gpt", "llama, halves", "cnn"]
+WITH_PRODUCTS = ["mlp", "gpt", "gpt of heads", "llama, halves", "cnn"]
 # Differences of gradients, as hvp takes them, want a loss that is not bent too strongly: not that of small rows that are
 # divided by their size.
-WITH_HESSIAN = ["mlp", "gpt", "cnn"]
+WITH_HESSIAN = ["mlp", "gpt", "gpt of heads", "cnn"]
 
 
 def plain(tensor):
@@ -234,7 +237,7 @@ def write_safetensors(path, tensors):
     data, header = b"", {"__metadata__": {"format": "pt"}}
     for name, tensor in tensors.items():
         part = tensor.numpy().tobytes()
-        kind = {torch.float32: "F32", torch.uint8: "U8"}[tensor.dtype]
+        kind = {torch.float32: "F32", torch.uint8: "U8", torch.int64: "I64"}[tensor.dtype]
         header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(part)]}
         data += part
     text = json.dumps(header).encode()
@@ -245,3 +248,73 @@ def write_safetensors(path, tensors):
 write_safetensors(out.with_name("gpt2.safetensors"), gpt2_file(problems["gpt of heads"][1]))
 described = {**source, "network": "gpt of heads in networks.json, under GPT-2's names and in its layouts, f32"}
 out.with_name("gpt2.json").write_text(json.dumps(described, indent=1) + "\n")
+
+
+def llama_params_of_file(layout):
+    """Those of the problem, but for queries and keys so large that attention depends on their turns."""
+    specs = problems[f"llama, {layout}"][1]
+    return {
+        path: ((values(shape, i + 1) * 0.5 + shift) * (3 if "qkv" in path else 1)).float()
+        for i, (path, shape, shift) in enumerate(specs)
+    }
+
+
+def llama_file(params):
+    """A network of llama() under the names of transformers: q, k and v apart. Files of transformers have their rows of
+    heads in halves, those of Meta pairs of neighbours."""
+    names = {"tokens": "model.embed_tokens", "norm": "model.norm", "head": "lm_head", "blocks": "model.layers"}
+    names |= {"norm1": "input_layernorm", "norm2": "post_attention_layernorm", "attention": "self_attn", "out": "o_proj"}
+    names |= {part: f"mlp.{part}_proj" for part in ["gate", "up", "down"]}
+    tensors = {}
+    for path, tensor in params.items():
+        name = ".".join(names.get(step, step) for step in path.split("."))
+        parts = zip("qkv", tensor.split([8, 4, 4])) if "qkv" in name else [(None, tensor)]
+        for part, rows in parts:
+            tensors[name.replace("qkv", f"{part}_proj")] = rows.contiguous()
+    return tensors
+
+
+for layout, name in [("halves", "llama"), ("interleaved", "llama-neighbours")]:
+    params = llama_params_of_file(layout)
+    write_safetensors(out.with_name(f"{name}.safetensors"), llama_file(params))
+    described = {
+        **source,
+        "network": f"llama('{layout}') of scripts/golden/networks.py, under the names of transformers, f32",
+        "input": {"shape": list(letters.shape), "data": letters.reshape(-1).tolist()},
+        "logits": plain(llama(layout)({path: t.double() for path, t in params.items()}, letters)),
+    }
+    out.with_name(f"{name}.json").write_text(json.dumps(described) + "\n")
+
+
+class Cnn(nn.Module):
+    """With running moments, and a linear layer behind images that are laid flat."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.conv2, self.norm2 = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2, bias=False), nn.BatchNorm2d(6)
+        self.head = nn.Linear(24, 3)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.norm1(self.conv1(x))), 2)
+        return self.head(F.relu(self.norm2(self.conv2(x))).flatten(1))
+
+
+network = Cnn()
+for i, (path, tensor) in enumerate(network.state_dict().items()):
+    if tensor.dtype != torch.int64:
+        shift = 1 if "var" in path or ("norm" in path and "weight" in path) else 0
+        tensor.copy_((values(list(tensor.shape), i + 1) * 0.5 + shift).float())
+    else:
+        tensor.fill_(7)
+image = values([3, 2, 8, 8], 99)
+logits = network.eval()(image)
+network = network.float()
+write_safetensors(out.with_name("cnn.safetensors"), dict(network.state_dict()))
+described = {
+    **source,
+    "network": "Cnn of scripts/golden/networks.py in evaluation, kernels [O, I, h, w] and images [N, C, H, W], f32",
+    "input": {"shape": list(image.shape), "data": plain(image)},
+    "logits": plain(logits),
+}
+out.with_name("cnn.json").write_text(json.dumps(described) + "\n")
