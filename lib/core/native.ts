@@ -31,6 +31,11 @@ export interface DeviceInfo {
     readonly bytes: number;
     /** The most bytes so far. */
     readonly peak: number;
+    /**
+     * Bytes of freed blocks that the device keeps for the next tensors: at most as many as are alive, or 64 MiB where
+     * that is more, once queued work has ended that uses them.
+     */
+    readonly pooled: number;
   };
   /** On CUDA, launches that go to the device as one: a step of training that comes again, for example. */
   readonly graphs?: {

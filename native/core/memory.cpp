@@ -177,7 +177,7 @@ void Memory::release_all() {
 
 MemoryUse Memory::use() const {
   std::lock_guard lock(mutex_);
-  return {live_, bytes_, peak_};
+  return {live_, bytes_, peak_, int64_t(pooled_)};
 }
 
 }  // namespace orthokit

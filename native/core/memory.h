@@ -12,7 +12,8 @@
 namespace orthokit {
 
 struct MemoryUse {
-  int64_t live, bytes, peak;  // tensors alive, their bytes, the most bytes so far
+  // Tensors alive, their bytes, the most bytes so far, and bytes of freed blocks that are kept.
+  int64_t live, bytes, peak, pooled;
 };
 
 class Memory {

@@ -117,7 +117,7 @@ describe.each(devices)('a %s device', (kind) => {
     const device = Device.open(kind);
     expect(device).toMatchObject({ kind, index: 0 });
     const { info } = device;
-    expect(info).toMatchObject({ kind, index: 0, memory: { live: 0, bytes: 0, peak: 0 } });
+    expect(info).toMatchObject({ kind, index: 0, memory: { live: 0, bytes: 0, peak: 0, pooled: 0 } });
     for (const word of [info.name, info.isa, info.blas]) expect(word).toMatch(/\w/);
     if (kind === 'cpu') expect(['portable', 'avx2', 'avx512']).toContain(info.isa);
     expect(info.units).toBeGreaterThanOrEqual(1);
@@ -342,14 +342,17 @@ describe.each(devices)('a %s device', (kind) => {
       expect(memory.live).toBe(3);
       expect(memory.bytes).toBeGreaterThanOrEqual(4008);
       expect(memory.peak).toBe(memory.bytes);
+      expect(memory.pooled).toBe(0);
       const same = tensors[0]!.reshape([10, 100]);
       expect(device.info.memory.live).toBe(3);
       for (const tensor of tensors) tensor.dispose();
       expect(device.info.memory.live).toBe(1);
       same.dispose();
-      expect(device.info.memory).toEqual({ live: 0, bytes: 0, peak: memory.peak });
+      // All of them are kept for the next ones, which take them.
+      const after = { live: 0, bytes: 0, peak: memory.peak, pooled: memory.bytes };
+      expect(device.info.memory).toEqual(after);
       for (let i = 0; i < 100; i++) Tensor.zeros(device, [1000]).dispose();
-      expect(device.info.memory).toEqual({ live: 0, bytes: 0, peak: memory.peak });
+      expect(device.info.memory).toEqual(after);
       await device.close();
     });
 
@@ -399,7 +402,7 @@ describe.each(devices)('a %s device', (kind) => {
       const device = Device.open(kind);
       expect(thrownBy(() => new Tensor(device, [2 ** 32, 2 ** 32])).code).toBe('ERR_SHAPE');
       expect(thrownBy(() => new Tensor(device, [2 ** 43], 'f64')).code).toBe('ERR_MEMORY');
-      expect(device.info.memory).toEqual({ live: 0, bytes: 0, peak: 0 });
+      expect(device.info.memory).toEqual({ live: 0, bytes: 0, peak: 0, pooled: 0 });
       expect(await Tensor.zeros(device, [2]).read()).toEqual(new Float32Array(2));
       await device.close();
     });
