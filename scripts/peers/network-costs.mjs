@@ -92,8 +92,10 @@ function operationsOf(step) {
   let count = 0;
   for (const [name, op] of Object.entries(own))
     native.ops[name] = (...values) => {
-      count += 1;
-      op(...values);
+      // A call without values is read from the sheet; where that cannot be, it comes again with them.
+      const isQueued = op(...values);
+      if (isQueued || values.length > 0) count += 1;
+      return isQueued;
     };
   step();
   Object.assign(native.ops, own);
