@@ -115,6 +115,63 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
     expect(thrown(() => step(model)).message).toContain('nn.multiply: head.bias must be reached through the argument');
   });
 
+  it('a parameter that a function takes past its inputs, or a loss as its weights, is refused', () => {
+    const doubled = nn.defineFunction('doubled', (frame, y: nn.Arg) => {
+      const out = frame.buffer(y.shape, y.dtype);
+      const terms = [frame.tensor(y), frame.tensor(model.head.bias!)];
+      ops.linearCombination(frame.device, { out: [out], terms, coefficients: [1, 1] });
+      return { out, inputs: [y], backward: (grad, to) => to.pass(y, grad) };
+    });
+    using past = nn.valueAndGrad((net: nn.Traced<Net>) => nn.sum(doubled(net.head.bias!)));
+    const words = 'head.bias must be reached through the argument of the function, got the tensor itself';
+    expect(thrown(() => past(model))).toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringContaining(`nn.doubled: ${words}`),
+    });
+    const weights = model.head.bias as Tensor;
+    using step = nn.valueAndGrad((net: nn.Traced<Net>, target: Tensor) =>
+      nn.crossEntropy(net.head.weight, target, { weights }),
+    );
+    const target = Tensor.zeros(device, [model.head.weight.shape[0]!], { dtype: 'i32' });
+    expect(thrown(() => step(model, target))).toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringContaining(`nn.crossEntropy: ${words}`),
+    });
+  });
+
+  it('hvp refuses a model of f32, and its copy in f64 has the curvature', async () => {
+    const single = { layer: nn.init(device, { seed: 2 }).linear(7, 5, { deviation: 0.3 }) };
+    const fn = (m: nn.Traced<typeof single>, input: Tensor, target: Tensor) =>
+      nn.crossEntropy(nn.linear(m.layer, input), target);
+    const along = (m: typeof single): nn.PerParameter =>
+      new Map(
+        nn.parameters(m).map((tensor, i) => {
+          const values = Tensor.from(device, normal(tensor.size, i + 7), tensor.shape).cast('f32');
+          return [tensor, values.cast(tensor.dtype)];
+        }),
+      );
+    using product = nn.hvp(fn);
+    const x32 = x.cast('f32');
+    expect(thrown(() => product(single, along(single), x32, labels))).toMatchObject({
+      code: 'ERR_DTYPE',
+      message: 'nn.hvp: layer.weight must be f64, got f32',
+    });
+    const wide = nn.mapTensors(single, (tensor) => tensor.cast('f64'));
+    const hv = await read(product(wide, along(wide), x, labels).product);
+    // Of a linear model the Gauss–Newton matrix is the second derivative: exact in f64, and near in f32 itself.
+    using exact = nn.gaussNewton(fn);
+    using own = nn.gaussNewton(fn);
+    const [far, near] = [
+      await read(exact(wide, along(wide), x, labels).product),
+      await read(own(single, along(single), x32, labels).product),
+    ];
+    for (const [i, values] of hv.entries())
+      for (const [j, h] of values.entries()) {
+        expect(Math.abs(h - far[i]![j]!)).toBeLessThan(1e-9);
+        expect(Math.abs(h - near[i]![j]!)).toBeLessThan(1e-5);
+      }
+  });
+
   it('an operation that the tape does not see refuses a value', () => {
     using step = nn.valueAndGrad((net: nn.Traced<Net>) => {
       ops.relu(device, { x: net.head.weight as Tensor, out: x });

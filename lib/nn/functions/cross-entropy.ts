@@ -40,6 +40,7 @@ function sharesOfSamples(f: TapeFrame, labels: Tensor, samples: number, dtype: T
 
 const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options: Settled) => {
   const x = tensorOf(logits);
+  for (const other of [options.weights, options.over]) if (isTensor(other)) f.tensor(other);
   const terms = { ...options, logits: x, labels };
   const out = f.buffer([1], 'f64');
   f.ops.softmaxCrossEntropy({ ...terms, loss: out });
@@ -63,7 +64,7 @@ const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options:
  * The mean of −ln softmax(logits) at the labels, over the labels from 0 on: logits `[…, classes]`, labels i32 `[…]`. A
  * loss without a label that counts is 0, and so is its gradient. PyTorch divides weighted losses by the weights of
  * their labels; `over` does so here.
- * @throws ERR_ARGUMENT for what is no option; ERR_SHAPE, ERR_DTYPE
+ * @throws ERR_ARGUMENT for what is no option, and for weights that are a parameter; ERR_SHAPE, ERR_DTYPE
  */
 export const crossEntropy = (logits: Arg, labels: Tensor, options: CrossEntropyOptions = {}): Value =>
   own(logits, labels, readOptions('nn.crossEntropy', options, schema));

@@ -1,6 +1,6 @@
-import { OrthokitError, refusal } from '../../core/errors.ts';
-import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { type Frame, TapeFrame } from './frame.ts';
+import { refusal } from '../../core/errors.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { checkReached, type Frame, TapeFrame } from './frame.ts';
 import { located } from './located.ts';
 import { type Part, type Product, ruleOf } from './parts.ts';
 import type { LossRule, Rule } from './rule.ts';
@@ -12,12 +12,8 @@ export type { TapeFrame } from './frame.ts';
 export { linearMap, lossOf, type Part, type Product, ruleOf } from './parts.ts';
 export { type Arg, isArg, isLoss, isResult, tensorOf, type Value } from './value.ts';
 
-/**
- * A parameter that is reached past the argument of the function would get no gradient, nor would what another call
- * made, and nobody would notice.
- */
+/** What another call made would get no gradient, nor would a parameter that is no value, and nobody would notice. */
 function checkSources(tape: Tape, name: string, args: readonly unknown[]): void {
-  const { parameters } = tape.options;
   for (const x of args) {
     if (isResult(x) && !tape.holds(x))
       throw refusal(
@@ -26,11 +22,7 @@ function checkSources(tape: Tape, name: string, args: readonly unknown[]): void 
         'be of the call that runs',
         'one of another call, or of a scope that has ended',
       );
-    if (isTensor(x) && parameters?.has(x))
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `nn.${name}: ${parameters.get(x)} must be reached through the argument of the function, got the tensor itself, which has no gradient`,
-      );
+    checkReached(tape.options, name, x);
   }
 }
 

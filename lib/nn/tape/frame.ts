@@ -1,7 +1,7 @@
 import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
-import { refusal, shown } from '../../core/errors.ts';
-import type { Tensor } from '../../core/tensor.ts';
+import { OrthokitError, refusal, shown } from '../../core/errors.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { DeviceOps } from './device-ops.ts';
 import type { SampleSums } from './sample-sums.ts';
@@ -38,6 +38,15 @@ export interface Session extends Owner {
   draw(count: number): Place | undefined;
 }
 
+/** A parameter that is reached past the argument of the function would get no gradient, and nobody would notice. */
+export function checkReached({ parameters }: TapeOptions, name: string, x: unknown): void {
+  if (isTensor(x) && parameters?.has(x))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `nn.${name}: ${parameters.get(x)} must be reached through the argument of the function, got the tensor itself, which has no gradient`,
+    );
+}
+
 /** The means of one call of a function. */
 export interface Frame {
   /** The device on which work is queued. */
@@ -48,7 +57,7 @@ export interface Frame {
   scratch(shape: readonly number[], dtype: Dtype): Tensor;
   /** A tensor that is made once and kept, such as a mask. The key tells all that it depends on. */
   constant(key: string, make: (device: Device) => Tensor): Tensor;
-  /** The tensor of an argument. */
+  /** The tensor of an argument. @throws ERR_ARGUMENT for a parameter that was reached past the function's argument */
   tensor(x: Arg): Tensor;
 }
 
@@ -87,6 +96,7 @@ export class TapeFrame implements Frame {
   tensor(x: Arg): Tensor {
     // It may be one that the tape has not seen, inside another argument.
     if (isResult(x)) x.uses += 1;
+    else checkReached(this.tape.options, this.#name, x);
     return tensorOf(x);
   }
 
