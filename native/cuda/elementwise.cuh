@@ -1,4 +1,5 @@
-// A function of one or two operands, element by element over lists, in their common dtype.
+// A function of one or two operands, element by element over lists, in their common dtype; those of
+// 16 bits in f32, rounded once.
 #pragma once
 #include "cuda/lists.cuh"
 
@@ -12,13 +13,11 @@ struct ElementwisePiece {
 
   template <class T>
   __device__ void run(const Piece& piece) const {
-    T* to = out[piece.tensor].template as<T>();
-    const T* of_x = x[piece.tensor].template as<const T>();
-    [[maybe_unused]] const T* of_y = inputs == 2 ? y[piece.tensor].template as<const T>() : nullptr;
+    const int t = piece.tensor;
     for_vectors(piece, [&](int64_t at, int n) {
       T a[kVector], b[kVector], result[kVector];
-      load_raw(of_x + at, n, a);
-      if constexpr (inputs == 2) load_raw(of_y + at, n, b);
+      load_wide(x[t], at, n, a);
+      if constexpr (inputs == 2) load_wide(y[t], at, n, b);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         if constexpr (inputs == 1)
@@ -27,11 +26,11 @@ struct ElementwisePiece {
           result[i] = f(a[i], b[i]);
       }
       if constexpr (adds) {
-        load_raw(to + at, n, a);
+        load_wide(out[t], at, n, a);
 #pragma unroll
         for (int i = 0; i < kVector; ++i) result[i] += a[i];
       }
-      store_raw(to + at, n, result);
+      store_wide(out[t], at, n, result);
     });
   }
   __device__ void operator()(const Piece& piece) const {
@@ -42,8 +41,8 @@ struct ElementwisePiece {
   }
 };
 
-// out = f(x), or f(x, y): `lists` are out and the inputs, all f32 or f64. F is a struct of plain
-// data with a __device__ operator() that is a template of the type. An output may be an input. With
+// out = f(x), or f(x, y): `lists` are out and the inputs, all floating. F is a struct of plain data
+// with a __device__ operator() that is a template of the type. An output may be an input. With
 // `adds` the result is added to out.
 template <int inputs, bool adds = false, class F>
 void for_elements(Stream& stream, const Lists& lists, const F& f) {

@@ -9,9 +9,17 @@ import { settledMemory } from '../support/settled.ts';
 import { type Case, cases, count, labels, rows } from './cases.ts';
 
 type Model = Record<string, Tensor>;
-type Dtype = 'f32' | 'f64';
+type Dtype = 'f32' | 'f64' | 'f16' | 'bf16';
 
 const seedOf = (name: string): number => [...name].reduce((seed, letter) => seed * 31 + letter.charCodeAt(0), 7) >>> 0;
+
+const drawn = new Map<string, Float64Array>();
+/** Normal numbers, made once. */
+function numbers(shape: readonly number[], seed: number, scale = 1): Float64Array {
+  const key = `${shape} ${seed} ${scale}`;
+  if (!drawn.has(key)) drawn.set(key, normal(sizeOf(shape), seed, scale));
+  return drawn.get(key)!;
+}
 
 /** The parameters of a case, and a direction for each. */
 function made(device: Device, one: Case, dtype: Dtype, seed = 1) {
@@ -19,12 +27,12 @@ function made(device: Device, one: Case, dtype: Dtype, seed = 1) {
   const model: Model = {};
   const direction = new Map<Tensor, Tensor>();
   for (const [name, shape] of Object.entries(one.params)) {
-    const values = normal(sizeOf(shape), seedOf(`${one.name} ${name} ${seed}`), 0.7);
+    const values = numbers(shape, seedOf(`${one.name} ${name} ${seed}`), 0.7);
     // Away from 0, where relu has a corner.
     const far = values.map((x) => (one.isPositive ? 0.5 + Math.abs(x) : x + Math.sign(x) * 0.1));
     data.set(name, far);
     model[name] = TensorClass.from(device, far, shape, { dtype: 'f64' }).cast(dtype);
-    const along = normal(sizeOf(shape), seedOf(`${name} ${one.name} ${seed}`));
+    const along = numbers(shape, seedOf(`${name} ${one.name} ${seed}`));
     direction.set(model[name], TensorClass.from(device, along, shape, { dtype: 'f64' }).cast(dtype));
   }
   return { model, data, direction };
@@ -36,14 +44,16 @@ function indexFor(device: Device, n: number): Tensor<'i32'> {
   return TensorClass.from(device, index, [count]);
 }
 
-/** The case as a loss: its result against fixed numbers. */
-function lossOf(device: Device, one: Case, dtype: Dtype) {
+/** The case as a loss: its result against fixed numbers, which `held` can hold. */
+function lossOf(device: Device, one: Case, dtype: Dtype, held = dtype) {
   let against: Tensor | undefined;
   const masked = TensorClass.from(device, labels, [count]);
   return (model: nn.Traced<Model>, index: Tensor): nn.Value => {
     const result = one.call(model, index, masked);
     if (one.isLoss) return result;
-    against ??= TensorClass.from(device, normal(sizeOf(result.shape), 5), result.shape, { dtype: 'f64' }).cast(dtype);
+    against ??= TensorClass.from(device, numbers(result.shape, 5), result.shape, { dtype: 'f64' })
+      .cast(held)
+      .cast(dtype);
     return nn.sum(nn.multiply(result, against));
   };
 }
@@ -58,6 +68,8 @@ const inner = async (a: nn.PerParameter, b: nn.PerParameter): Promise<number> =>
   }
   return sum;
 };
+/** The elements as numbers. */
+const numbersIn = async (tensor: Tensor): Promise<ArrayLike<number>> => tensor.cast('f64').read();
 const first = async (tensor: Tensor): Promise<number> => (await tensor.read())[0]!;
 
 /** Fewer on the emulated device: below a warp, a warp and one thread, the 256 threads of a block and some of a warp. */
@@ -163,6 +175,53 @@ describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
         const right = await inner(step(model, index).grads, direction);
         expect(Math.abs(left - right)).toBeLessThan(1e-12 * (1 + Math.abs(left)) * tangent.size);
       });
+    });
+  });
+});
+
+describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  describe.each(cases(33).map((one) => [one.name, one] as const))('%s', (_, one) => {
+    const index = indexFor(device, 33);
+
+    // Against f64 on the same numbers. Each function rounds its result and each gradient once, to half a unit of the
+    // element; a case is a chain of at most six of them, back as well as there, of which terms may cancel.
+    it.each([
+      ['f16', 2 ** -11],
+      ['bf16', 2 ** -8],
+    ] as const)('in %s is as near as its storage rounds', async (dtype, half) => {
+      const { model, direction } = made(device, one, dtype);
+      const widened = (tensors: Iterable<[string, Tensor]>): Model =>
+        Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.cast('f64')]));
+      const wide = widened(Object.entries(model));
+      const near = async (actual: Tensor, expected: Tensor, what: string) => {
+        const [a, b] = [await numbersIn(actual), await numbersIn(expected)];
+        const largest = Math.max(...Array.from(b, Math.abs));
+        const worst = Math.max(...Array.from(b, (y, i) => Math.abs(y - a[i]!)));
+        expect(worst, what).toBeLessThanOrEqual(12 * half * largest);
+      };
+      using step = nn.valueAndGrad(lossOf(device, one, dtype), one.options);
+      using exact = nn.valueAndGrad(lossOf(device, one, 'f64', dtype), one.options);
+      const [got, expected] = [step(model, index), exact(wide, index)];
+      for (const [name, tensor] of Object.entries(model)) {
+        const grad = expected.grads.get(wide[name]!);
+        expect(got.grads.has(tensor)).toBe(grad !== undefined);
+        if (!grad) continue;
+        expect(got.grads.get(tensor)!.dtype).toBe(dtype);
+        await near(got.grads.get(tensor)!, grad, name);
+      }
+      if (one.isLoss) await near(got.value, expected.value, 'value');
+      if (one.isLoss || one.hasNoTangent) return;
+      using slope = nn.jvp((p: nn.Traced<Model>, i: Tensor) => one.call(p, i, i), one.options);
+      using exactSlope = nn.jvp((p: nn.Traced<Model>, i: Tensor) => one.call(p, i, i), one.options);
+      const along = new Map(
+        Object.entries(model).map(([name, tensor]) => [wide[name]!, direction.get(tensor)!.cast('f64')]),
+      );
+      const [found, known] = [slope(model, direction, index), exactSlope(wide, along, index)];
+      await near(found.value, known.value, 'result');
+      await near(found.tangent, known.tangent, 'tangent');
     });
   });
 });

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { awkward, normal } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { floatingDtypes } from '../../support/dtypes.ts';
 import { expectLikeReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
@@ -13,7 +14,7 @@ describe.each(devices)('divide on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  it.each(['f32', 'f64'] as const)('rounds the quotients of a list once, %s', (dtype) =>
+  it.each(floatingDtypes)('rounds the quotients of a list once, %s', (dtype) =>
     expectLikeReference(
       'divide',
       device,
@@ -68,20 +69,17 @@ describe.each(onlyCpu)('divide', () => {
         'ERR_DTYPE',
         "divide: x must have out's dtype, got f64[3]",
       ],
-      [
-        { out: [Tensor.zeros(device, [3], { dtype: 'i32' })] },
-        'ERR_DTYPE',
-        'divide: out must be f32 or f64, got i32[3]',
-      ],
+      [{ out: [Tensor.zeros(device, [3], { dtype: 'i32' })] }, 'ERR_DTYPE', 'divide: out must be floating, got i32[3]'],
       [{ out: [a, a], x: [b, b], y: [b, b] }, 'ERR_ARGUMENT', 'divide: out holds a tensor that is already an output'],
       [{ out: [a, b], x: [b, a], y: [b, a] }, 'ERR_ARGUMENT', 'divide: out must not share a tensor with x'],
     ];
   });
 
-  it('gives the same bits on any number of threads', () =>
+  it.each(['f32', 'bf16'] as const)('gives the same bits on any number of threads: %s', (dtype) =>
     expectSameBits((device) => {
-      const [x, y] = [tensorOf(device, normal(40001, 1)), tensorOf(device, normal(40001, 2))];
+      const [x, y] = [1, 2].map((seed) => tensorOf(device, normal(40001, seed), [40001], dtype)) as [Tensor, Tensor];
       ops.divide(device, { out: [x], x: [x], y: [y] });
       return [x];
-    }));
+    }),
+  );
 });

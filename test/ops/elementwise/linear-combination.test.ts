@@ -6,7 +6,7 @@ import { linearCombination } from '../../reference/linear-combination.ts';
 import { expectClose } from '../../support/compare.ts';
 import { awkward, normal } from '../../support/data.ts';
 import { devices } from '../../support/devices.ts';
-import { rounded } from '../../support/dtypes.ts';
+import { rounded, spacing } from '../../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
 
 describe.each(devices)('linear_combination on %s', (kind) => {
@@ -31,6 +31,35 @@ describe.each(devices)('linear_combination on %s', (kind) => {
       );
       expectClose(await valuesOf(tensor), linearCombination(coefficients, parts), { dtype, ulps: terms, magnitude });
     }
+  });
+
+  it.each(['f16', 'bf16'] as const)('sums %s in f32 and rounds once', async (dtype) => {
+    const coefficients = [1, -0.5, 0.3].map((c) => rounded(c, 'f32'));
+    const data = coefficients.map((_, j) =>
+      awkward.map((size) => normal(size, 100 * j + size).map((x) => rounded(x, dtype))),
+    );
+    const out = awkward.map((size) => Tensor.full(device, [size], NaN, { dtype }));
+    const terms = data.flatMap((term) => term.map((values) => tensorOf(device, values, [values.length], dtype)));
+    ops.linearCombination(device, { out, terms, coefficients });
+    for (const [i, tensor] of out.entries()) {
+      const parts = data.map((term) => term[i]!);
+      const expected = linearCombination(coefficients, parts);
+      // Half a unit, and where terms cancel the error of a sum in f32: 3 units of the sum of sizes.
+      const magnitude = linearCombination(
+        coefficients.map(Math.abs),
+        parts.map((part) => part.map(Math.abs)),
+      );
+      for (const [k, x] of (await valuesOf(tensor)).entries())
+        expect(Math.abs(x - expected[k]!)).toBeLessThanOrEqual(
+          0.5 * spacing(expected[k]!, dtype) * (1 + 2 ** -8) + 3 * spacing(magnitude[k]!, 'f32'),
+        );
+    }
+    // In place, and each sum rounds again.
+    const [x, y] = [terms[awkward.length - 1]!, terms[2 * awkward.length - 1]!];
+    const sums = new Tensor(device, x.shape, { dtype });
+    ops.linearCombination(device, { out: [sums], terms: [x, y], coefficients: [1, 1] });
+    ops.linearCombination(device, { out: [y], terms: [x, y], coefficients: [1, 1] });
+    expect(await y.read()).toEqual(await sums.read());
   });
 
   it('takes coefficients from the device, alone and times a number', async () => {
@@ -92,8 +121,11 @@ describe.each(devices)('linear_combination on %s', (kind) => {
     expect(code({ out: [out], terms: [x], coefficients: [by] })).toBe('ERR_SHAPE');
     // A term at another position of the list than its output would be read after it was written.
     expect(code({ out: [out, other], terms: [other, x], coefficients: [1] })).toBe('ERR_ARGUMENT');
-    const half = Tensor.zeros(device, [2], { dtype: 'f16' });
-    expect(code({ out: [half], terms: [half], coefficients: [1] })).toBe('ERR_DTYPE');
+    const whole = Tensor.zeros(device, [2], { dtype: 'i32' });
+    expect(code({ out: [whole], terms: [whole], coefficients: [1] })).toBe('ERR_DTYPE');
+    const [half, single] = [Tensor.zeros(device, [2], { dtype: 'f16' }), Tensor.zeros(device, [2])];
+    expect(code({ out: [half], terms: [x], coefficients: [1] })).toBe('ERR_DTYPE');
+    expect(code({ out: [half, single], terms: [half, single], coefficients: [1] })).toBe('ERR_DTYPE');
     expect(code({ out: [out], terms: [x], coefficients: [[1] as never] })).toBe('ERR_ARGUMENT');
     expect(code({ out: [out], terms: [x], coefficients: [out] })).toBe('ERR_ARGUMENT');
   });

@@ -1,9 +1,8 @@
 #include "ops/elementwise/map.h"
 
-#include "cpu/chunks.h"
+#include "cpu/elementwise.h"
 #include "cpu/gelu.h"
 #include "cpu/power.h"
-#include "cpu/strips.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -54,18 +53,7 @@ static void with_function(const Map& op, Body&& body) {
 }
 
 void map(const Map& op, Stream& stream) {
-  const Chunks chunks(op.out, stream);
-  with_function(op, [&](auto f) {
-    chunks.run([&](const Chunk& c) {
-      visit(op.out[c.tensor].dtype, [&]<class T>() {
-        const T* x = op.x[c.tensor].as<T>() + c.begin;
-        T* out = op.out[c.tensor].as<T>() + c.begin;
-        const bool streams = streams_to(op.out[c.tensor], out, x);
-        set_strips(
-            c.size, out, streams, [=](int64_t i) { return T(f(x[i])); }, x);
-      });
-    });
-  });
+  with_function(op, [&](auto f) { for_elements(f, op.out, op.x, stream); });
 }
 ORTHOKIT_KERNEL(Map, map);
 

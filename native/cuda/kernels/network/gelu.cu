@@ -1,6 +1,5 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
-#include "cuda/widened.cuh"
 #include "ops/network/gelu.h"
 
 namespace orthokit::cuda {
@@ -20,6 +19,6 @@ static void gelu(const Gelu& op, Stream& stream) {
   else
     for_elements<1>(stream, lists, GeluValue<TanhGelu>{});
 }
-ORTHOKIT_WIDE_KERNEL(Gelu, gelu);
+ORTHOKIT_KERNEL(Gelu, gelu);
 
 }  // namespace orthokit::cuda

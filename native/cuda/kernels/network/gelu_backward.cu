@@ -1,6 +1,5 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
-#include "cuda/widened.cuh"
 #include "ops/network/gelu_backward.h"
 
 namespace orthokit::cuda {
@@ -26,6 +25,6 @@ static void gelu_backward(const GeluBackward& op, Stream& stream) {
   else
     run(TanhGelu{});
 }
-ORTHOKIT_WIDE_KERNEL(GeluBackward, gelu_backward);
+ORTHOKIT_KERNEL(GeluBackward, gelu_backward);
 
 }  // namespace orthokit::cuda

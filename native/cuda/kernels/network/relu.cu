@@ -1,5 +1,4 @@
 #include "cuda/elementwise.cuh"
-#include "cuda/widened.cuh"
 #include "ops/network/relu.h"
 
 namespace orthokit::cuda {
@@ -15,6 +14,6 @@ static void relu(const Relu& op, Stream& stream) {
   const Lists lists(stream, {{op.out}, {op.x}});
   for_elements<1>(stream, lists, PositivePart{});
 }
-ORTHOKIT_WIDE_KERNEL(Relu, relu);
+ORTHOKIT_KERNEL(Relu, relu);
 
 }  // namespace orthokit::cuda

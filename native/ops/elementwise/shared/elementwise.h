@@ -15,7 +15,7 @@ inline void check_elementwise(auto require, const List<View>& out, const List<Vi
   require(x.count == out.count, ErrorCode::kArgument, "x must be as many as out", double(x.count));
   require(y.count == out.count, ErrorCode::kArgument, "y must be as many as out", double(y.count));
   for (int64_t i = 0; i < out.count; ++i) {
-    require(is_f32_or_f64(out[i]), ErrorCode::kDtype, "out must be f32 or f64", out[i]);
+    require(is_floating(out[i]), ErrorCode::kDtype, "out must be floating", out[i]);
     require(x[i].dtype == out[i].dtype, ErrorCode::kDtype, "x must have out's dtype", x[i]);
     require(y[i].dtype == out[i].dtype, ErrorCode::kDtype, "y must have out's dtype", y[i]);
     require(same_shape(x[i], out[i]), ErrorCode::kShape, "x must have out's shape", x[i], "out",
