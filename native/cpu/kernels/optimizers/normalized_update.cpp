@@ -13,7 +13,8 @@ void find_factors(const NormalizedUpdate& op, int64_t tensor, int64_t matrix, do
   const double* squares = op.squares[tensor].as<double>() + at;
   const View& moments = op.second_moments[tensor];
   const int32_t* const places = op.places_of(tensor);
-  const double fresh = (1 - op.beta2) / double(all.elements);
+  // A row without elements has a mean of 0.
+  const double fresh = (1 - op.beta2) / double(std::max<int64_t>(all.elements, 1));
   double before = 0, after = 0;
   for (int64_t done = 0; done < all.length; done += kBlock) {
     double v[kBlock];

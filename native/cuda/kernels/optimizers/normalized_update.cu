@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "cuda/kernels/optimizers/shared/step.cuh"
@@ -96,8 +97,9 @@ static void normalized_update(const NormalizedUpdate& op, Stream& stream) {
                  target = is_paper ? op.kPaperRms * std::sqrt(size) : 0;
     for (int64_t i = 0; i < all.batch; ++i)
       if (all.length > 0)
-        matrices.push_back({t, i * all.length, all.length, (1 - op.beta2) / double(all.elements),
-                            target, factors + i * all.length,
+        matrices.push_back({t, i * all.length, all.length,
+                            (1 - op.beta2) / double(std::max<int64_t>(all.elements, 1)), target,
+                            factors + i * all.length,
                             op.places.count > 0 ? op.places_of(t) + i * all.length : nullptr});
     tensors.push_back({factors, all.of_columns ? all.length : all.elements,
                        all.of_columns ? all.length * all.elements : 0});

@@ -25,7 +25,7 @@ inline Vector sums_of_squares(const Vector& u, int64_t columns, bool of_columns,
 // that have none stay, and their u becomes 0; null: all have one.
 inline Vector normalized(Vector u, const Vector& sums, int64_t columns, bool of_columns, double* v,
                          const double* places, const Normalization& n) {
-  const double elements = double(u.size()) / double(sums.size());
+  const double elements = std::max(double(u.size()) / double(sums.size()), 1.0);
   double before = 0, after = 0;
   Vector divisors(sums.size());
   for (size_t i = 0; i < sums.size(); ++i) {
