@@ -148,6 +148,47 @@ describe.each(devices)('loraAttentionGrad on %s', (kind) => {
     expect(errors[2]! / errors[4]!).toBeGreaterThan(10);
   });
 
+  it('errs more with larger scores: degree 8 is good for scores about 2.3, and degree 6 for none about 8', async () => {
+    const length = kind === 'cpu' ? 256 : 64;
+    /** Queries and keys whose bound on scores is `most`: scores grow like the square of their size. */
+    const sized = (most: number): Numbers => {
+      const { most: one } = expected(numbersOf(length, 6, 6, 6, 2, 0.4));
+      let [low, high] = [0.4 * Math.sqrt(most / one) * 0.5, 0.4 * Math.sqrt(most / one) * 2];
+      for (let i = 0; i < 40; ++i) {
+        const middle = (low + high) / 2;
+        if (expected(numbersOf(length, 6, 6, 6, 2, middle)).most < most) low = middle;
+        else high = middle;
+      }
+      return numbersOf(length, 6, 6, 6, 2, high);
+    };
+    const errorsOf = async (numbers: Numbers, degrees: readonly number[]): Promise<number[]> => {
+      const { da, most } = expected(numbers);
+      const errors: number[] = [];
+      for (const degree of degrees) {
+        let factorial = 1;
+        for (let i = 2; i <= degree + 1; ++i) factorial *= i;
+        const tol = (most ** (degree + 1) / factorial) * Math.exp(most) * 1.0001;
+        const found = await run(numbers, 'f64', { tol, mode: 'chain' });
+        expect(found.degree).toBe(degree);
+        errors.push(distance(found.da, da));
+      }
+      return errors;
+    };
+    const [small, middle] = [await errorsOf(sized(1.08), [2, 4, 6, 8]), await errorsOf(sized(2.32), [2, 4, 6, 8])];
+    for (const [i, error] of middle.entries()) {
+      expect(error).toBeGreaterThan(small[i]!);
+      if (i > 0) expect(error).toBeLessThan(middle[i - 1]! / 5);
+    }
+    expect(small[3]).toBeLessThan(1e-6);
+    expect(middle[3]).toBeLessThan(1e-3);
+    const large = sized(8.3);
+    expect(expected(large).most).toBeCloseTo(8.3, 6);
+    expect(await run(large, 'f32')).toMatchObject({ mode: 'exact', degree: 0 });
+    expect(await run(large, 'f64')).toMatchObject({ mode: 'exact', degree: 0 });
+    const [far] = await errorsOf(large, [6]);
+    expect(far).toBeGreaterThan(0.05);
+  });
+
   it('takes the chain by itself where it is certain, and is exact where it is not', async () => {
     const small = numbersOf(64, 6, 4, 3, 2, 0.3);
     const chain = await run(small, 'f32');

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadAdapter } from '../../lib/adapters/index.ts';
 import { AdamW, Device, loadTensors, readTensorInfo, readTokenizer, Tensor, transplant } from '../../lib/index.ts';
+import { mergeModels } from '../../lib/merging/index.ts';
 import { fileBytes } from '../files/bytes.ts';
 import { Folder } from '../files/folder.ts';
 import { settledMemory } from '../support/settled.ts';
@@ -62,7 +63,23 @@ const patterns = (count: number): string => {
   return `"rank_pattern":{${names}},"alpha_pattern":{${names}}`;
 };
 
-type Reader = 'loadTensors' | 'readTensorInfo' | 'readTokenizer' | 'load' | 'transplant' | 'loadAdapter';
+/** A base and a model to merge: one table, and other tensors, empty ones of the type. */
+const pair = (count: number, dtype: string, more: Content = {}): Content => {
+  const names = list(count, (i) => `"${count - i}":{"dtype":"${dtype}","shape":[0],"data_offsets":[24,24]}`);
+  const table = '"l.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]}';
+  const weights = fileBytes(`{${table}${count > 0 ? `,${names}` : ''}}`, 24);
+  const own: Content = { 'config.json': '{}', 'model.safetensors': weights };
+  return models(own, { ...own, ...more });
+};
+
+type Reader =
+  | 'loadTensors'
+  | 'readTensorInfo'
+  | 'readTokenizer'
+  | 'load'
+  | 'transplant'
+  | 'loadAdapter'
+  | 'mergeModels';
 interface Attack {
   what: string;
   reader: Reader;
@@ -229,6 +246,45 @@ const attacks: Attack[] = [
     content: () => adapter(`"rank_pattern":{"q":[${'{},'.repeat(5_000_000)}0]}`),
     code: 'ERR_FORMAT',
   },
+  {
+    what: 'models of 100,000 empty tensors that are merged',
+    reader: 'mergeModels',
+    content: () => pair(100_000, 'F32'),
+    code: 'accepted',
+  },
+  {
+    what: 'models of 100,000 empty tensors that must be the same',
+    reader: 'mergeModels',
+    content: () => pair(100_000, 'U8'),
+    code: 'accepted',
+  },
+  {
+    what: 'a model with an index of 600,000 tensors',
+    reader: 'mergeModels',
+    content: () => {
+      const { 'donor/model.safetensors': _, ...rest } = pair(0, 'F32');
+      const index = `{"weight_map":{${list(600_000, (i) => `"${i}":"x.safetensors"`)}}}`;
+      return { ...rest, 'donor/model.safetensors.index.json': index };
+    },
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a list of 16 MB in the config.json of a model',
+    reader: 'mergeModels',
+    content: () => pair(0, 'F32', { 'config.json': `{"x":[${'0,'.repeat(8_388_000)}0]}` }),
+    code: 'accepted',
+    isLong: true,
+  },
+  {
+    what: 'other vocabularies of 200,000 tokens',
+    reader: 'mergeModels',
+    content: () => {
+      const own = pair(0, 'F32');
+      return { ...own, 'base/tokenizer.json': vocabulary(200_000), 'donor/tokenizer.json': vocabulary(200_001) };
+    },
+    code: 'ERR_ARGUMENT',
+    isLong: true,
+  },
 ];
 
 /** Writes what an attack consists of; the path that its reader takes. */
@@ -258,6 +314,11 @@ const reads: Record<Reader, (file: string, signal: AbortSignal) => Promise<unkno
     transplant({
       ...{ base: path.join(file, 'base'), donor: path.join(file, 'donor'), out: path.join(file, 'aborted') },
       ...{ method: 'mean', device, signal },
+    }),
+  mergeModels: (file, signal) =>
+    mergeModels({
+      ...{ base: path.join(file, 'base'), models: [path.join(file, 'donor')], out: path.join(file, 'aborted') },
+      ...{ method: 'average', device, signal },
     }),
 };
 

@@ -5,13 +5,15 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { experiment } from '../../scripts/experiments/adapters/index.mjs';
 import { pageOf } from '../../scripts/experiments/adapters/page.mjs';
+import { expectQuick, tellsUsage } from './quick.ts';
 
 const root = path.join(import.meta.dirname, '..', '..');
 
 it('runs every way in a tiny size', { timeout: 60_000 }, () => {
   const words = [path.join(root, 'scripts', 'experiments.mjs'), 'adapters', '--quick'];
-  const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
-  expect(stderr).toBe('');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...tellsUsage, ...words], { encoding: 'utf8' });
+  expect(stderr).toMatch(/^\{"user":\d+,"system":\d+\}$/);
+  expectQuick(JSON.parse(stderr));
   expect(status).toBe(0);
   for (const way of ['full', 'LoRA, rank 1', 'LoRA, rank 8', 'LoLDU', 'FedSVD, noise 0', 'a fixed, noise 1'])
     expect(stdout).toContain(`: ${way}, rate`);

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { draw, judge, pageOf } from '../../scripts/experiments/atoms/page.mjs';
 import { cosines, counts, dim, flat, patchesOf, side, sparsity } from '../../scripts/experiments/atoms/patches.mjs';
 import { run, shownOf } from '../../scripts/experiments/atoms/run.mjs';
+import { quickly } from './quick.ts';
 
 const row = (x: ArrayLike<number>, i: number): number[] => Array.from(x).slice(i * dim, (i + 1) * dim);
 const dot = (x: readonly number[], y: readonly number[]): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
@@ -56,7 +57,7 @@ describe('the experiment of atoms', () => {
   }); // biome-ignore format: short
 
   it('learns: the gap falls, and all figures are shares', async () => {
-    const { gaps, unseen, seen } = await run({ size: 'quick', kept: 'boats', seed: 1 });
+    const { gaps, unseen, seen } = await quickly(() => run({ size: 'quick', kept: 'boats', seed: 1 }));
     expect(gaps[1]).toBeLessThan(gaps[0]!);
     for (const found of [unseen, seen])
       for (const { left, needed } of Object.values(found as Record<string, ReturnType<typeof sparsity>>)) {

@@ -5,10 +5,11 @@ import { accuracies, judge, pageOf } from '../../scripts/experiments/merging/pag
 import { run } from '../../scripts/experiments/merging/run.mjs';
 import { loadTexts, names } from '../../scripts/experiments/merging/texts.mjs';
 import { opcm, waysOf } from '../../scripts/experiments/merging/ways.mjs';
+import { quickly } from './quick.ts';
 
 describe('the experiment of merging', () => {
   it('trains specialists of four texts, and merges them by every way and order', { timeout: 120_000 }, async () => {
-    const { base, specialists, merged } = await run({ revision: 1, size: 'quick', seed: 1 });
+    const { base, specialists, merged } = await quickly(() => run({ revision: 1, size: 'quick', seed: 1 }));
     for (const [i, figures] of specialists.entries()) expect(figures[i]!.loss).toBeLessThan(base[i]!.loss);
     const chance = Math.log(loadTexts().letters);
     expect(merged.map(({ way }) => way)).toEqual(waysOf(2).map(({ way }) => way));

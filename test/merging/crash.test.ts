@@ -10,7 +10,7 @@ import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { family, matrix, writeAdapter } from './folders.ts';
 
-const kills = goal('R3', { ci: 6, deep: 1000 });
+const kills = goal('R3', { ci: 14, deep: 1000 });
 const cli = path.join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 /** Models to merge, one of them an adapter. */
@@ -78,7 +78,7 @@ function merge(args: readonly string[], delay?: number): Promise<number | undefi
   });
 }
 
-const commands = goal('R3', { ci: 3, deep: 20 });
+const commands = goal('R3', { ci: 6, deep: 20 });
 
 it('R3: the command that is killed at random moments goes on to the same bytes', {
   ...commands.tagged,

@@ -7,7 +7,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { AdamW, Device, loadNpz, saveNpy, saveNpz, saveTensors, Tensor } from '../../dist/index.js';
+import { AdamW, Device, loadNpz, loadTensors, saveNpy, saveNpz, saveTensors, Tensor } from '../../dist/index.js';
+import { mergeModels } from '../../dist/merging/index.js';
 import { compressModel } from '../../dist/quantized/index.js';
 
 const root = path.join(import.meta.dirname, '..', '..');
@@ -44,6 +45,19 @@ const weight = Tensor.randn(device, [128, 128], { seed: 1 });
 await saveTensors(path.join(model, 'model.safetensors'), { 'layers.0.weight': weight });
 for (const [name, options] of Object.entries({ group: { bits: 4 }, codebook: { bits: 4 } }))
   await compressModel({ base: model, out: path.join(files, name), method: name, device: 'cpu', ...options });
+// A base of bf16 in two matrices and a bias, and two models near it, merged into one file and into several.
+const shapesOf = { 'layers.0.up.weight': [24, 16], 'layers.0.down.weight': [16, 24], 'layers.0.bias': [16] };
+for (const [seed, name] of ['base', 'one', 'two'].entries()) {
+  mkdirSync(path.join(folder, name));
+  writeFileSync(path.join(folder, name, 'config.json'), '{}');
+  const own = {};
+  for (const [i, [tensor, shape]] of Object.entries(shapesOf).entries())
+    own[tensor] = Tensor.randn(device, shape, { seed: 10 * seed + i }).cast('bf16');
+  await saveTensors(path.join(folder, name, 'model.safetensors'), own);
+}
+const merging = { base: path.join(folder, 'base'), models: ['one', 'two'].map((name) => path.join(folder, name)), method: 'opcm', device: 'cpu' }; // biome-ignore format: one line
+await mergeModels({ ...merging, out: path.join(files, 'merged') });
+await mergeModels({ ...merging, out: path.join(files, 'merged-shards'), shardSize: 800 });
 
 const [about, ...lines] = execFileSync(python, [path.join(import.meta.dirname, 'read.py'), files], { encoding: 'utf8', maxBuffer: 1 << 26 }).trim().split('\n').map((line) => JSON.parse(line)); // biome-ignore format: one line
 const { numpy, safetensors, torch } = about.programs;
@@ -69,6 +83,16 @@ for (const { safetensors: found } of compressed) {
   const packed = Object.entries(found).find(([, [dtype]]) => dtype === 'U8' || dtype === 'I32');
   assert.ok(packed, 'packed codes are among the tensors');
 }
+const merged = await loadTensors(path.join(files, 'merged', 'model.safetensors'), device);
+const inMerged = (names) => Promise.all(Object.entries(shapesOf).map(async ([name, shape]) => [name, [names, shape, await bitsOf(merged[name])]])).then(Object.fromEntries); // biome-ignore format: one line
+const whole = of('merged/model.safetensors');
+const parts = lines.filter(({ file }) => file.startsWith('merged-shards/'));
+assert.ok(parts.length > 1);
+for (const found of [whole.safetensors, Object.assign({}, ...parts.map((line) => line.safetensors))])
+  assert.deepEqual(found, Object.fromEntries(Object.entries(shapesOf).map(([name, shape]) => [name, ['BF16', shape]])));
+if (torch)
+  for (const found of [whole.torch, Object.assign({}, ...parts.map((line) => line.torch))])
+    assert.deepEqual(found, await inMerged('torch.bfloat16'));
 // transformers refuses weights that do not say so.
 const weights = lines.filter(({ file, safetensors: found }) => found && file !== 'adamw.safetensors');
 for (const { file, format } of weights) assert.equal(format, 'pt', file);

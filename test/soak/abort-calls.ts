@@ -1,6 +1,7 @@
 // Every operation of the library that takes a signal, at a size that takes about a tenth of a second.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { loraAttentionGrad } from '../../lib/adapters/index.ts';
 import {
   AdamW,
   barycenter,
@@ -23,6 +24,9 @@ import {
   transplantTables,
   transportBatch,
 } from '../../lib/index.ts';
+import { randomizedSvd } from '../../lib/linalg/index.ts';
+import { completeMatrix, denseMeasurement, MatrixSensing } from '../../lib/lowrank/index.ts';
+import { mergeModels } from '../../lib/merging/index.ts';
 import { fileBytes } from '../files/bytes.ts';
 import type { Folder } from '../files/folder.ts';
 import { normalized, numbers, vector } from '../support/transport.ts';
@@ -43,7 +47,14 @@ const methods: readonly TransportMethod[] = ['auto', 'sinkhorn', 'sns', 'ssns', 
 
 /** All calls, and what they work on. */
 export function abortable(device: Device, folder: Folder): Abortable {
-  return merged([files(device, folder), pursuits(device), transports(device), models(device, folder)]);
+  return merged([
+    files(device, folder),
+    pursuits(device),
+    transports(device),
+    models(device, folder),
+    matrices(device),
+    merges(device, folder),
+  ]);
 }
 
 function merged(parts: readonly Abortable[]): Abortable {
@@ -181,6 +192,81 @@ function models(device: Device, folder: Folder): Abortable {
     prepare: async () => {
       writeModel(baseFolder, { tokenizer: small, embed: rows(1500, 32) });
       writeModel(donorFolder, { tokenizer: large, embed: rows(3000, 48) });
+    },
+  };
+}
+
+function matrices(device: Device): Abortable {
+  const x = Tensor.randn(device, [600, 400], { seed: 6 });
+  const [side, count] = [1000, 60_000];
+  // Places that are no two alike: 7919 has no divisor in common with the number of all.
+  const places = Int32Array.from({ length: count }, (_, i) => (i * 7919) % (side * side));
+  const entries = {
+    rows: places.map((place) => Math.floor(place / side)),
+    cols: places.map((place) => place % side),
+    values: Float32Array.from(places, (place) => Math.sin(Math.floor(place / side)) * Math.cos(place % side)),
+    shape: [side, side] as const,
+  };
+  const normalOf = (shape: number[], seed: number, dtype: 'f32' | 'f64' = 'f32') =>
+    Tensor.randn(device, shape, { seed, dtype });
+  const all = normalOf([900, 30, 30], 7);
+  const [measurement, y] = [denseMeasurement(all), normalOf([900], 8)];
+  const head = {
+    ...{ x: normalOf([1500, 16], 9), wq: normalOf([16, 16], 10), wk: normalOf([16, 16], 11) },
+    ...{ wv: normalOf([16, 16], 12), y: normalOf([1500, 16], 13), a: normalOf([2, 16], 14), b: normalOf([16, 2], 15) },
+  };
+  return {
+    calls: {
+      randomizedSvd: async (signal) => {
+        const found = await randomizedSvd(x, { rank: 40, power: 8, signal });
+        for (const tensor of Object.values(found)) tensor.dispose();
+      },
+      completeMatrix: async (signal) => {
+        const { u, v } = await completeMatrix(entries, { rank: 8, device, tol: 0, maxIterations: 20, signal });
+        for (const tensor of [u, v]) tensor.dispose();
+      },
+      'MatrixSensing.run': async (signal) => {
+        using sensing = new MatrixSensing(measurement, y, { rank: 4, lr: 1e-6 });
+        await sensing.run(400, { signal });
+      },
+      loraAttentionGrad: async (signal) => {
+        const { da, db } = await loraAttentionGrad({ ...head, scale: 1 }, { mode: 'exact', signal });
+        for (const tensor of [da, db]) tensor.dispose();
+      },
+    },
+    inputs: [x, all, y, ...Object.values(head)],
+    prepare: async () => {},
+  };
+}
+
+function merges(device: Device, folder: Folder): Abortable {
+  const place = folder.file('merges');
+  const names = ['base', 'one', 'two', 'three'];
+  const [base, ...others] = names.map((name) => path.join(place, name)) as [string, string, string, string];
+  return {
+    calls: {
+      'mergeModels by opcm': async (signal) => {
+        try {
+          await mergeModels({ base, models: others, out: path.join(place, 'out'), method: 'opcm', device, signal });
+        } finally {
+          // An aborted run leaves what the next one goes on with.
+          for (const name of readdirSync(place).filter((one) => !names.includes(one)))
+            rmSync(path.join(place, name), { recursive: true });
+        }
+      },
+    },
+    inputs: [],
+    prepare: async () => {
+      for (const [seed, name] of names.entries()) {
+        const model = path.join(place, name);
+        mkdirSync(model, { recursive: true });
+        writeFileSync(path.join(model, 'config.json'), '{}');
+        const tensors = Object.fromEntries(
+          [0, 1, 2, 3].map((i) => [`l.${i}.weight`, Tensor.randn(device, [300, 256], { seed: 10 * seed + i })]),
+        );
+        await saveTensors(path.join(model, 'model.safetensors'), tensors);
+        for (const tensor of Object.values(tensors)) tensor.dispose();
+      }
     },
   };
 }

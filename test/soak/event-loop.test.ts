@@ -1,14 +1,18 @@
 // Devices: cpu
 // R19: the event loop turns while steps, reads and loads run.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, loadTensors, Muon, saveTensors, Tensor } from '../../lib/index.ts';
+import { svd } from '../../lib/linalg/index.ts';
+import { mergeModels } from '../../lib/merging/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { Folder } from '../files/folder.ts';
 import { goal } from '../support/goal.ts';
 import { clock, Machine } from '../support/machine.ts';
 
 /** Windows of a second each. */
-const windows = goal('R19', { ci: 6, deep: 600 });
+const windows = goal('R19', { ci: 7, deep: 600 });
 /** Milliseconds that a timer may be late, 99 times of 100 and always, beyond what the machine takes from another process. */
 const [usual, most] = [10, 50];
 /** A window in which others had the machine for a larger share of the time says nothing, and comes again; so often at most. */
@@ -80,6 +84,9 @@ const call = nn.valueAndGrad((m: nn.Traced<typeof model>) =>
 );
 const trainer = new AdamW(nn.select(model, '**'));
 
+const square = Tensor.randn(device, [1024, 1024], { seed: 5 });
+const merged = ['base', 'first', 'second'];
+
 let rounds = 0;
 const works: Record<string, Work> = {
   async 'steps of a network'(over) {
@@ -108,6 +115,17 @@ const works: Record<string, Work> = {
     const file = folder.file('large');
     for (; !over.now; rounds++) (await loadTensors(file, device))['large']?.dispose();
   },
+  async 'singular values of 1024 rows'(over) {
+    for (; !over.now; rounds++) (await svd(square, { vectors: false })).s.dispose();
+  },
+  async 'merges by opcm'(over) {
+    const [base, ...models] = merged.map((name) => folder.file(name)) as [string, string, string];
+    for (; !over.now; rounds++) {
+      const out = folder.file('merged');
+      await mergeModels({ base, models, out, method: 'opcm', device });
+      rmSync(out, { recursive: true });
+    }
+  },
 };
 const names = Object.keys(works);
 const each = Math.ceil(windows.count / names.length);
@@ -116,6 +134,12 @@ describe('R19: the event loop', windows.tagged, () => {
   beforeAll(async () => {
     using large = Tensor.full(device, [1 << 25], 1); // 128 MB
     await saveTensors(folder.file('large'), { large });
+    for (const [seed, name] of merged.entries()) {
+      mkdirSync(folder.file(name));
+      writeFileSync(path.join(folder.file(name), 'config.json'), '{}');
+      const weights = { 'l.weight': Tensor.randn(device, [1024, 512], { seed }) };
+      await saveTensors(path.join(folder.file(name), 'model.safetensors'), weights);
+    }
   });
 
   it.each(names)(

@@ -2,6 +2,7 @@
 // loop was held at a stretch, in milliseconds of processor time, and by how many bytes the process grew.
 import { loadAdapter } from '../../../dist/adapters/index.js';
 import { AdamW, Device, loadTensors, readTensorInfo, readTokenizer, Tensor, transplant } from '../../../dist/index.js';
+import { mergeModels } from '../../../dist/merging/index.js';
 
 const [reader, path] = process.argv.slice(2);
 const device = Device.open('cpu', { threads: 1 });
@@ -15,6 +16,8 @@ const readers = {
   loadAdapter: () => loadAdapter(path, model),
   transplant: () =>
     transplant({ base: `${path}/base`, donor: `${path}/donor`, out: `${path}/out`, method: 'mean', device }),
+  mergeModels: () =>
+    mergeModels({ base: `${path}/base`, models: [`${path}/donor`], out: `${path}/out`, method: 'average', device }),
 };
 
 let used = process.cpuUsage();

@@ -1,0 +1,22 @@
+// `--quick` of an experiment takes 10 seconds of the processor at most, which a busy machine disturbs less than the clock.
+import { expect } from 'vitest';
+
+const mostSeconds = 10;
+
+/** Result of a tiny run, which all that `--quick` makes of the experiment consists of. */
+export async function quickly<T>(run: () => Promise<T>): Promise<T> {
+  const before = process.cpuUsage();
+  const result = await run();
+  expectQuick(process.cpuUsage(before));
+  return result;
+}
+
+export function expectQuick({ user, system }: NodeJS.CpuUsage): void {
+  expect((user + system) / 1e6, 'seconds of the processor').toBeLessThan(mostSeconds);
+}
+
+/** Words of Node.js with which a process prints what it used of the processor, last on stderr. */
+export const tellsUsage: readonly string[] = [
+  '--import',
+  `data:text/javascript,${encodeURIComponent("process.on('exit', () => process.stderr.write(JSON.stringify(process.cpuUsage())))")}`,
+];
