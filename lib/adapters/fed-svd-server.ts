@@ -123,7 +123,7 @@ export class FedSvdServer {
       vectors.combine(this.device, mean, ...clients.map(({ updates }, i) => [shares[i]!, updates[layer]!] as const));
       return mean;
     });
-    const found = (await squares.read()) as Float64Array;
+    const found = await squares.read();
     const wrong = found.findIndex((square) => !Number.isFinite(square));
     if (wrong >= 0) {
       const name = `clients[${Math.floor(wrong / this.layers.length)}].updates[${wrong % this.layers.length}]`;

@@ -6,11 +6,11 @@ import { isRecord } from './options.ts';
 import type { Tensor } from './tensor.ts';
 
 /** A linear map between vectors on a device. Both ways are queued there; neither may dispose of what it is given. */
-export interface LinearOperator {
+export interface LinearOperator<D extends Dtype = Dtype> {
   /** The device of its vectors. */
   readonly device: Device;
   /** The dtype of its vectors, `'f32'` or `'f64'`. */
-  readonly dtype: Dtype;
+  readonly dtype: D;
   /** Rows and columns, m and n. */
   readonly shape: readonly [number, number];
   /** out = A x, where x is `[n]` and out `[m]`. */

@@ -38,49 +38,57 @@ export function squareOf(where: string, name: string, x: Tensor): Sides {
   return sides;
 }
 
-interface Computation<I extends string, O extends string> {
-  inputs: Record<I, Tensor>;
-  /** Shapes of what is made, in the dtype of the inputs, or in their own. */
-  outputs: Record<O, readonly number[] | { shape: readonly number[]; dtype: Dtype }>;
-  run(device: Device, tensors: Record<I | O, Tensor>): void;
+/** Shape of a tensor that is made, in the dtype of the inputs, or with one of its own. */
+type Wanted = readonly number[] | { readonly shape: readonly number[]; readonly dtype: Dtype };
+type Outputs<W, D extends Dtype> = {
+  [K in keyof W]: Tensor<W[K] extends { readonly dtype: infer Own extends Dtype } ? Own : D>;
+};
+
+interface Computation<I extends string, W, D extends Dtype> {
+  inputs: Record<I, Tensor<D>>;
+  outputs: W;
+  run(device: Device, tensors: Record<I, Tensor<D>> & Outputs<W, D>): void;
 }
 
 /**
  * Makes the outputs by an operation on the inputs' device; on the CPU, where that is a GPU and a matrix is large, and
  * the results come back. Nothing is left if it fails.
  */
-export async function computed<I extends string, O extends string>(
-  computation: Computation<I, O>,
-): Promise<Record<O, Tensor>> {
-  const inputs = Object.values(computation.inputs) as Tensor[];
+export async function computed<I extends string, W extends Record<string, Wanted>, D extends Dtype>(
+  computation: Computation<I, W, D>,
+): Promise<Outputs<W, D>> {
+  const inputs = Object.values<Tensor>(computation.inputs);
   const { device } = inputs[0]!;
   const isLarge = inputs.some(({ shape }) => Math.max(...shape.slice(-2)) > largestOnGpu);
   if (device.kind === 'cpu' || !isLarge) return made(computation, device);
   const host = Device.open('cpu');
   try {
     const moved = { ...computation.inputs };
-    for (const [name, x] of Object.entries(computation.inputs) as [I, Tensor][]) moved[name] = await movedTo(host, x);
+    for (const [name, x] of Object.entries(computation.inputs) as [I, Tensor<D>][])
+      moved[name] = await movedTo(host, x);
     const outputs = made({ ...computation, inputs: moved }, host);
     using owned = new Owned<Tensor>();
-    const back = {} as Record<O, Tensor>;
-    for (const [name, x] of Object.entries(outputs) as [O, Tensor][]) back[name] = owned.add(await movedTo(device, x));
-    for (const tensor of [...owned]) owned.release(tensor);
-    return back;
+    const back: Record<string, Tensor> = {};
+    for (const [name, x] of Object.entries<Tensor>(outputs)) back[name] = owned.add(await movedTo(device, x));
+    owned.move();
+    return back as Outputs<W, D>;
   } finally {
     await host.close();
   }
 }
 
-function made<I extends string, O extends string>(computation: Computation<I, O>, device: Device): Record<O, Tensor> {
-  const { dtype } = Object.values(computation.inputs as Record<string, Tensor>)[0]!;
-  const names = Object.keys(computation.outputs) as O[];
+function made<I extends string, W extends Record<string, Wanted>, D extends Dtype>(
+  computation: Computation<I, W, D>,
+  device: Device,
+): Outputs<W, D> {
+  const { dtype } = Object.values<Tensor>(computation.inputs)[0]!;
+  const wanted = Object.entries<Wanted>(computation.outputs);
   const tensors = allOrNone(
-    ...names.map((name) => () => {
-      const wanted = computation.outputs[name];
-      return 'shape' in wanted ? new Tensor(device, wanted.shape, wanted.dtype) : new Tensor(device, wanted, dtype);
+    ...wanted.map(([, one]) => () => {
+      return 'shape' in one ? new Tensor(device, one.shape, one.dtype) : new Tensor(device, one, dtype);
     }),
   );
-  const outputs = Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) as Record<O, Tensor>;
+  const outputs = Object.fromEntries(wanted.map(([name], i) => [name, tensors[i]!])) as Outputs<W, D>;
   try {
     computation.run(device, { ...computation.inputs, ...outputs });
     return outputs;
@@ -90,23 +98,23 @@ function made<I extends string, O extends string>(computation: Computation<I, O>
   }
 }
 
-const movedTo = async (device: Device, x: Tensor): Promise<Tensor> =>
+const movedTo = async <D extends Dtype>(device: Device, x: Tensor<D>): Promise<Tensor<D>> =>
   Tensor.from(device, await x.read(), x.shape, { dtype: x.dtype });
 
 /** The tensors, once `judge` finds nothing wrong with what the operation says of each matrix; else all go back. */
-export async function judged<O extends string>(
-  outputs: Record<O | 'info', Tensor>,
+export async function judged<T extends Readonly<Record<string, Tensor>> & { readonly info: Tensor }>(
+  outputs: T,
   judge: (info: number, index: number) => OrthokitError | undefined,
-): Promise<Record<O, Tensor>> {
-  const { info, ...rest } = outputs as Record<string, Tensor> & { info: Tensor };
+): Promise<Omit<T, 'info'>> {
+  const { info, ...rest } = outputs;
   try {
     for (const [index, own] of (await info.read()).entries()) {
       const wrong = own === 0 ? undefined : judge(own, index);
       if (wrong) throw wrong;
     }
-    return rest as Record<O, Tensor>;
+    return rest;
   } catch (error) {
-    for (const tensor of Object.values(rest)) tensor.dispose();
+    for (const tensor of Object.values<Tensor>(outputs)) if (tensor !== info) tensor.dispose();
     throw error;
   } finally {
     info.dispose();

@@ -1,3 +1,4 @@
+import type { Dtype } from '../core/dtypes.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { flag, fraction, type Given, readOptions, type Schema } from '../core/schema.ts';
@@ -25,37 +26,37 @@ interface VectorOptions {
 }
 
 /** A thin QR factorization. */
-export interface QrResult {
+export interface QrResult<D extends Dtype = Dtype> {
   /** [… batch, m, min(m, n)], orthonormal columns. */
-  q: Tensor;
+  q: Tensor<D>;
   /** [… batch, min(m, n), n], upper triangular, its diagonal not negative. */
-  r: Tensor;
+  r: Tensor<D>;
 }
 
 /** An LU factorization by partial pivoting. */
-export interface LuResult {
+export interface LuResult<D extends Dtype = Dtype> {
   /** `[… batch, m, n]`: U, and below the diagonal L, whose diagonal is 1. */
-  lu: Tensor;
+  lu: Tensor<D>;
   /** i32 [… batch, m]: row i of L·U is row pivots[i] of the matrix. */
-  pivots: Tensor;
+  pivots: Tensor<'i32'>;
 }
 
 /** A thin singular value decomposition. */
-export interface SvdResult {
+export interface SvdResult<D extends Dtype = Dtype> {
   /** [… batch, m, min(m, n)], orthonormal columns, also where s is 0. */
-  u: Tensor;
+  u: Tensor<D>;
   /** [… batch, min(m, n)], descending. */
-  s: Tensor;
+  s: Tensor<D>;
   /** [… batch, n, min(m, n)], orthonormal columns, also where s is 0. */
-  v: Tensor;
+  v: Tensor<D>;
 }
 
 /** Eigenvalues and eigenvectors of a symmetric matrix. */
-export interface EighResult {
+export interface EighResult<D extends Dtype = Dtype> {
   /** [… batch, n], ascending. */
-  values: Tensor;
+  values: Tensor<D>;
   /** [… batch, n, n], a column each, orthonormal. */
-  vectors: Tensor;
+  vectors: Tensor<D>;
 }
 
 const choleskySchema: Schema<CholeskyOptions> = { rankTolerance: fraction(0) };
@@ -71,7 +72,10 @@ const vectorSchema: Schema<VectorOptions> = { vectors: flag(true) };
  * @example
  * const l = await cholesky(Tensor.from(device, [4, 2, 2, 5], [2, 2])); // 2 0 1 2
  */
-export async function cholesky(x: Tensor, options: Given<CholeskyOptions> = {}): Promise<Tensor> {
+export async function cholesky<D extends Dtype>(
+  x: Tensor<D>,
+  options: Given<CholeskyOptions> = {},
+): Promise<Tensor<D>> {
   const where = 'cholesky';
   const sides = squareOf(where, 'x', x);
   const { rankTolerance } = readOptions(where, options, choleskySchema);
@@ -79,13 +83,18 @@ export async function cholesky(x: Tensor, options: Given<CholeskyOptions> = {}):
 }
 
 /** {@link cholesky} of an argument of any function. */
-export async function choleskyOf(argument: Argument, x: Tensor, sides: Sides, rankTolerance = 0): Promise<Tensor> {
+export async function choleskyOf<D extends Dtype>(
+  argument: Argument,
+  x: Tensor<D>,
+  sides: Sides,
+  rankTolerance = 0,
+): Promise<Tensor<D>> {
   const outputs = await computed({
     inputs: { gram: x },
     outputs: { factor: x.shape, info: infoOf(sides) },
     run: (device, tensors) => ops.cholesky(device, { ...tensors, rankTolerance }),
   });
-  const { factor } = await judged<'factor'>(outputs, (pivot, index) =>
+  const { factor } = await judged(outputs, (pivot, index) =>
     wrong(argument, `must be positive definite, got pivot ${pivot}${ofBatch(sides, index)} that is not positive`),
   );
   return factor;
@@ -99,13 +108,13 @@ export async function choleskyOf(argument: Argument, x: Tensor, sides: Sides, ra
  * @example
  * const { q, r } = await qr(x);
  */
-export async function qr(x: Tensor): Promise<QrResult> {
+export async function qr<D extends Dtype>(x: Tensor<D>): Promise<QrResult<D>> {
   const where = 'qr';
   return qrOf({ where, name: 'x' }, x, sidesOf(where, 'x', x));
 }
 
 /** {@link qr} of an argument of any function. */
-export async function qrOf(argument: Argument, x: Tensor, sides: Sides): Promise<QrResult> {
+export async function qrOf<D extends Dtype>(argument: Argument, x: Tensor<D>, sides: Sides): Promise<QrResult<D>> {
   const { front, rows, columns, smaller } = sides;
   const outputs = await computed({
     inputs: { matrix: x },
@@ -120,7 +129,7 @@ export async function qrOf(argument: Argument, x: Tensor, sides: Sides): Promise
     },
   });
   const { q, r, guard } = outputs;
-  return judged<'q' | 'r'>({ q, r, info: guard }, () => notFinite(argument));
+  return judged({ q, r, info: guard }, () => notFinite(argument));
 }
 
 /**
@@ -131,13 +140,13 @@ export async function qrOf(argument: Argument, x: Tensor, sides: Sides): Promise
  * @example
  * const { lu: triangles, pivots } = await lu(x);
  */
-export async function lu(x: Tensor): Promise<LuResult> {
+export async function lu<D extends Dtype>(x: Tensor<D>): Promise<LuResult<D>> {
   const where = 'lu';
   return luOf({ where, name: 'x' }, x, sidesOf(where, 'x', x));
 }
 
 /** {@link lu} of an argument of any function. */
-export async function luOf(argument: Argument, x: Tensor, sides: Sides): Promise<LuResult> {
+export async function luOf<D extends Dtype>(argument: Argument, x: Tensor<D>, sides: Sides): Promise<LuResult<D>> {
   const outputs = await computed({
     inputs: { matrix: x },
     outputs: {
@@ -153,7 +162,7 @@ export async function luOf(argument: Argument, x: Tensor, sides: Sides): Promise
   });
   const { lu: triangles, pivots, info, guard } = outputs;
   info.dispose();
-  return judged<'lu' | 'pivots'>({ lu: triangles, pivots, info: guard }, () => notFinite(argument));
+  return judged({ lu: triangles, pivots, info: guard }, () => notFinite(argument));
 }
 
 /**
@@ -166,20 +175,31 @@ export async function luOf(argument: Argument, x: Tensor, sides: Sides): Promise
  * const { u, s, v } = await svd(x);
  * const { s: alone } = await svd(x, { vectors: false });
  */
-export async function svd(x: Tensor, options?: { vectors?: true }): Promise<SvdResult>;
-export async function svd(x: Tensor, options: { vectors: false }): Promise<Pick<SvdResult, 's'>>;
-export async function svd(x: Tensor, options: Given<VectorOptions> = {}): Promise<SvdResult | Pick<SvdResult, 's'>> {
+export async function svd<D extends Dtype>(x: Tensor<D>, options?: { vectors?: true }): Promise<SvdResult<D>>;
+export async function svd<D extends Dtype>(
+  x: Tensor<D>,
+  options: { vectors: false },
+): Promise<Pick<SvdResult<D>, 's'>>;
+export async function svd<D extends Dtype>(
+  x: Tensor<D>,
+  options: Given<VectorOptions> = {},
+): Promise<SvdResult<D> | Pick<SvdResult<D>, 's'>> {
   const where = 'svd';
   const sides = sidesOf(where, 'x', x);
   return svdOf({ where, name: 'x' }, x, sides, readOptions(where, options, vectorSchema).vectors);
 }
 
 /** {@link svd} of an argument of any function. */
-export async function svdOf(argument: Argument, x: Tensor, sides: Sides, wantVectors = true): Promise<SvdResult> {
+export async function svdOf<D extends Dtype>(
+  argument: Argument,
+  x: Tensor<D>,
+  sides: Sides,
+  wantVectors = true,
+): Promise<SvdResult<D>> {
   const { front, rows, columns, smaller } = sides;
   const outputs = { s: [...front, smaller], info: infoOf(sides) };
   const vectors = { u: [...front, rows, smaller], v: [...front, columns, smaller] };
-  return judged<'u' | 's' | 'v'>(
+  return judged(
     await computed({
       inputs: { matrix: x },
       outputs: wantVectors ? { ...outputs, ...vectors } : (outputs as typeof outputs & typeof vectors),
@@ -198,17 +218,20 @@ export async function svdOf(argument: Argument, x: Tensor, sides: Sides, wantVec
  * @example
  * const { values, vectors } = await eigh(x);
  */
-export async function eigh(x: Tensor, options?: { vectors?: true }): Promise<EighResult>;
-export async function eigh(x: Tensor, options: { vectors: false }): Promise<Pick<EighResult, 'values'>>;
-export async function eigh(
-  x: Tensor,
+export async function eigh<D extends Dtype>(x: Tensor<D>, options?: { vectors?: true }): Promise<EighResult<D>>;
+export async function eigh<D extends Dtype>(
+  x: Tensor<D>,
+  options: { vectors: false },
+): Promise<Pick<EighResult<D>, 'values'>>;
+export async function eigh<D extends Dtype>(
+  x: Tensor<D>,
   options: Given<VectorOptions> = {},
-): Promise<EighResult | Pick<EighResult, 'values'>> {
+): Promise<EighResult<D> | Pick<EighResult<D>, 'values'>> {
   const where = 'eigh';
   const sides = squareOf(where, 'x', x);
   const outputs = { values: [...sides.front, sides.rows], info: infoOf(sides) };
   const vectors = { vectors: x.shape };
-  return judged<'values' | 'vectors'>(
+  return judged(
     await computed({
       inputs: { matrix: x },
       outputs: readOptions(where, options, vectorSchema).vectors

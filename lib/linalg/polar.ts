@@ -1,5 +1,6 @@
 import { filled } from '../core/all-or-none.ts';
 import type { Device } from '../core/device.ts';
+import type { Dtype } from '../core/dtypes.ts';
 import { ops } from '../core/native-ops.ts';
 import { type Given, readOptions, type Schema, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -31,7 +32,7 @@ const cubic = Array.from({ length: 7 }, () => [1.5, -0.5, 0]).flat();
  * @example
  * const p = await polar(x);
  */
-export async function polar(x: Tensor, options: Given<PolarOptions> = {}): Promise<Tensor> {
+export async function polar<D extends Dtype>(x: Tensor<D>, options: Given<PolarOptions> = {}): Promise<Tensor<D>> {
   const where = 'polar';
   const sides = sidesOf(where, 'x', x);
   const { batch, rows, columns, smaller } = sides;
@@ -51,7 +52,7 @@ export async function polar(x: Tensor, options: Given<PolarOptions> = {}): Promi
 }
 
 /** {@link polar} of a matrix or a batch by `newton-schulz`, queued on `queue`, which may be a lane of the device. */
-export function polarByProducts(queue: Device, x: Tensor): Tensor {
+export function polarByProducts<D extends Dtype>(queue: Device, x: Tensor<D>): Tensor<D> {
   const { device, dtype, shape } = x;
   const matrices = [shape.length > 2 ? shape[0]! : 1, ...shape.slice(-2)];
   using from = x.reshape(matrices);

@@ -1,6 +1,7 @@
 import { allOrNone } from '../core/all-or-none.ts';
 import { callback, checkNumber } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
+import type { Dtype } from '../core/dtypes.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
@@ -36,9 +37,9 @@ const schema: Schema<RandomizedSvdOptions> = {
 };
 
 /** Both products of a matrix with many vectors, which are rows: out = xs·Aᵀ, or xs·A. */
-interface Products extends Sides {
+interface Products<D extends Dtype> extends Sides {
   readonly device: Device;
-  readonly dtype: 'f32' | 'f64';
+  readonly dtype: D;
   forward(xs: Tensor, out: Tensor): void | Promise<void>;
   backward(ys: Tensor, out: Tensor): void | Promise<void>;
 }
@@ -61,10 +62,10 @@ interface Products extends Sides {
  * @example
  * const { u, s, v } = await randomizedSvd(x, { rank: 16 });
  */
-export async function randomizedSvd(
-  x: Tensor | LinearOperator,
+export async function randomizedSvd<D extends Dtype = Dtype>(
+  x: Tensor<D> | LinearOperator<D>,
   options: Given<Omit<RandomizedSvdOptions, 'rank'>> & Pick<RandomizedSvdOptions, 'rank'>,
-): Promise<SvdResult> {
+): Promise<SvdResult<D>> {
   const where = 'randomizedSvd';
   const sides = isTensor(x) ? sidesOf(where, 'x', x) : sidesOfOperator(where, x);
   const { rank, oversample, power, seed, signal } = readOptions<RandomizedSvdOptions>(where, options, schema);
@@ -82,7 +83,7 @@ export async function randomizedSvd(
   const image = owned.add(new Tensor(x.device, [batch, width, sides.columns], products.dtype));
   await products.backward(range, image);
   const inner = await task.waitFor(svdOf({ where, name: 'x' }, image, sidesOf(where, 'x', image)));
-  const [turn, s, v] = [inner.u, inner.s, inner.v].map((tensor) => owned.add(tensor)) as [Tensor, Tensor, Tensor];
+  const [turn, s, v] = [owned.add(inner.u), owned.add(inner.s), owned.add(inner.v)];
   const first = owned.add(firstOf(batch, width, rank, x.device));
   const pick = (from: Tensor, out: Tensor): void => {
     // Vectors are rows here, so that the first of each matrix are some rows of all.
@@ -113,13 +114,13 @@ export async function randomizedSvd(
 }
 
 /** Orthonormal vectors, rows of [batch, width, m], near the span of the left singular vectors. */
-async function rangeOf(
+async function rangeOf<D extends Dtype>(
   where: string,
   task: Task<never>,
-  products: Products,
+  products: Products<D>,
   { width, power, seed }: { width: number; power: number; seed: number },
   owned: Owned<Tensor>,
-): Promise<Tensor> {
+): Promise<Tensor<D>> {
   const { device, dtype, batch, rows, columns } = products;
   const directions = owned.add(new RandomStream(seed).normal(device, [batch, width, columns], { dtype }));
   const images = owned.add(new Tensor(device, [batch, width, rows], dtype));
@@ -149,7 +150,7 @@ async function orthonormalize(where: string, task: Task<never>, x: Tensor): Prom
 const firstOf = (batch: number, width: number, rank: number, device: Device): Tensor =>
   Tensor.from(device, Int32Array.from({ length: batch * rank }, (_, i) => Math.floor(i / rank) * width + (i % rank)), [batch * rank]); // biome-ignore format: one line
 
-function ofMatrix(task: Task<never>, x: Tensor, sides: Sides): Products {
+function ofMatrix<D extends Dtype>(task: Task<never>, x: Tensor<D>, sides: Sides): Products<D> {
   const { batch, rows, columns } = sides;
   const product = (b: Tensor, c: Tensor, transB: 'none' | 'transposed'): void => {
     using matrices = x.reshape([batch, rows, columns]);
@@ -158,7 +159,7 @@ function ofMatrix(task: Task<never>, x: Tensor, sides: Sides): Products {
   return {
     ...sides,
     device: x.device,
-    dtype: x.dtype as 'f32' | 'f64',
+    dtype: x.dtype,
     forward: (xs, out) => product(xs, out, 'transposed'),
     backward: (ys, out) => product(ys, out, 'none'),
   };
@@ -171,7 +172,12 @@ function sidesOfOperator(where: string, x: LinearOperator): Sides {
   return { front: [], batch: 1, rows, columns, smaller: Math.min(rows, columns) };
 }
 
-function ofOperator(where: string, task: Task<never>, x: LinearOperator, sides: Sides): Products {
+function ofOperator<D extends Dtype>(
+  where: string,
+  task: Task<never>,
+  x: LinearOperator<D>,
+  sides: Sides,
+): Products<D> {
   const each = async (name: 'apply' | 'adjoint', from: Tensor, to: Tensor): Promise<void> => {
     for (let i = 0; i < from.shape[1]!; ++i) {
       using own = vectorOf(from, i);
@@ -185,7 +191,7 @@ function ofOperator(where: string, task: Task<never>, x: LinearOperator, sides: 
   return {
     ...sides,
     device: x.device,
-    dtype: x.dtype as 'f32' | 'f64',
+    dtype: x.dtype,
     forward: (xs, out) => each('apply', xs, out),
     backward: (ys, out) => each('adjoint', ys, out),
   };

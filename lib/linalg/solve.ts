@@ -1,5 +1,5 @@
 import * as check from '../core/check.ts';
-import { epsilonOf } from '../core/dtypes.ts';
+import { type Dtype, epsilonOf } from '../core/dtypes.ts';
 import { OrthokitError, refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { fraction, type Given, optional, readOptions, type Schema, word } from '../core/schema.ts';
@@ -35,7 +35,11 @@ const lstsqSchema: Schema<LstsqOptions> = { rankTolerance: optional(fraction(0))
  * @example
  * const x = await solve(a, b, { assume: 'positive' });
  */
-export async function solve(a: Tensor, b: Tensor, options: Given<SolveOptions> = {}): Promise<Tensor> {
+export async function solve<D extends Dtype>(
+  a: Tensor<D>,
+  b: Tensor<D>,
+  options: Given<SolveOptions> = {},
+): Promise<Tensor<D>> {
   const where = 'solve';
   const sides = squareOf(where, 'a', a);
   const { assume } = readOptions(where, options, solveSchema);
@@ -44,7 +48,12 @@ export async function solve(a: Tensor, b: Tensor, options: Given<SolveOptions> =
   return x.reshape(b.shape);
 }
 
-async function byCholesky(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promise<Tensor> {
+async function byCholesky<D extends Dtype>(
+  where: string,
+  sides: Sides,
+  a: Tensor<D>,
+  rhs: Tensor<D>,
+): Promise<Tensor<D>> {
   using factor = await choleskyOf({ where, name: 'a' }, a, sides);
   const { out } = await computed({
     inputs: { factor, rhs },
@@ -54,7 +63,12 @@ async function byCholesky(where: string, sides: Sides, a: Tensor, rhs: Tensor): 
   return out;
 }
 
-async function byLu(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promise<Tensor> {
+async function byLu<D extends Dtype>(
+  where: string,
+  sides: Sides,
+  a: Tensor<D>,
+  rhs: Tensor<D>,
+): Promise<Tensor<D>> {
   const { front, batch, rows } = sides;
   const { out, info, lu, pivots } = await computed({
     inputs: { matrix: a, rhs },
@@ -71,7 +85,7 @@ async function byLu(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promis
   });
   lu.dispose();
   pivots.dispose();
-  const { out: x } = await judged<'out'>({ out, info }, (pivot, index) => {
+  const { out: x } = await judged({ out, info }, (pivot, index) => {
     const text = `${where}: a must be finite and not singular to working precision, got pivot ${pivot}${ofBatch(sides, index)} that is too small`;
     return new OrthokitError('ERR_ARGUMENT', text);
   });
@@ -89,7 +103,11 @@ async function byLu(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promis
  * @example
  * const x = await lstsq(a, b);
  */
-export async function lstsq(a: Tensor, b: Tensor, options: Given<LstsqOptions> = {}): Promise<Tensor> {
+export async function lstsq<D extends Dtype>(
+  a: Tensor<D>,
+  b: Tensor<D>,
+  options: Given<LstsqOptions> = {},
+): Promise<Tensor<D>> {
   const where = 'lstsq';
   const sides = sidesOf(where, 'a', a);
   const { front, batch, rows, columns, smaller } = sides;
@@ -105,7 +123,7 @@ export async function lstsq(a: Tensor, b: Tensor, options: Given<LstsqOptions> =
   using right = columnsOfV.reshape([batch, columns, smaller]);
   using target = rhs.reshape([batch, rows, k]);
   const { device, dtype } = a;
-  const inverses = inverted((await values.read()) as Float32Array | Float64Array, smaller, rankTolerance);
+  const inverses = inverted(await values.read(), smaller, rankTolerance);
   using scale = Tensor.from(device, inverses, [batch, smaller, 1], { dtype });
   using ones = Tensor.full(device, [batch, 1, k], 1, { dtype });
   using factors = Tensor.zeros(device, [batch, smaller, k], { dtype });
@@ -119,15 +137,15 @@ export async function lstsq(a: Tensor, b: Tensor, options: Given<LstsqOptions> =
 }
 
 /** One over each singular value, and 0 of those that count as zero: `smaller` a matrix, the largest first. */
-function inverted<A extends Float32Array | Float64Array>(values: A, smaller: number, rankTolerance: number): A {
-  return values.map((value, i) => {
+function inverted(values: ArrayLike<number>, smaller: number, rankTolerance: number): number[] {
+  return Array.from(values, (value, i) => {
     const largest = values[i - (i % smaller)]!;
     return value > rankTolerance * largest ? 1 / value : 0;
-  }) as A;
+  });
 }
 
 /** b as matrices, for each of a's. */
-function rightSide(where: string, { front, rows }: Sides, a: Tensor, b: Tensor): Tensor {
+function rightSide<D extends Dtype>(where: string, { front, rows }: Sides, a: Tensor<D>, b: Tensor<D>): Tensor<D> {
   check.tensor(where, 'b', b, { dtypes: [a.dtype], device: a.device });
   const wanted = [...front, rows];
   const { shape } = b;

@@ -1,3 +1,4 @@
+import type { Dtype } from '../core/dtypes.ts';
 import { OrthokitError, refusal } from '../core/errors.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { isRecord } from '../core/options.ts';
@@ -20,7 +21,7 @@ export interface CgOptions extends SystemOptions {
 }
 
 /** The end of {@link cg}. */
-export interface CgResult extends SystemResult {
+export interface CgResult<D extends Dtype = Dtype> extends SystemResult<D> {
   /** The size of what b lost along directions in which the operator is singular up to `rounding`, as a share of |b|. */
   readonly dropped: number;
 }
@@ -45,7 +46,11 @@ const schema: Schema<
  * for a b that is not finite and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the
  * signal's reason when aborted
  */
-export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions = {}): Promise<CgResult> {
+export async function cg<D extends Dtype>(
+  operator: LinearOperator,
+  b: Tensor<D>,
+  options: CgOptions = {},
+): Promise<CgResult<D>> {
   const where = 'cg';
   const given = readOptions(where, options, schema);
   using system = new System(where, operator, b, given);
@@ -66,14 +71,14 @@ export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions
   const precondition = async (): Promise<void> => {
     if (preconditioner) await system.apply(residual, step, preconditioner, 'preconditioner');
   };
-  const [curvature, descent, length, numbers] = [1, 1, 1, 6].map((count) => system.scalars(count)) as [
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
+  const [curvature, descent, length, numbers] = [
+    system.scalars(1),
+    system.scalars(1),
+    system.scalars(1),
+    system.scalars(6),
   ];
   let dropped = 0;
-  const end = (status: SolverStatus, norm: number): CgResult => ({
+  const end = (status: SolverStatus, norm: number): CgResult<D> => ({
     ...system.result(status, norm),
     dropped: system.size === 0 ? 0 : dropped / system.size,
   });
@@ -107,11 +112,11 @@ export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions
     vectors.axpy(queue, [-1, length], product, residual);
     await precondition();
     vectors.dots(queue, [[residual, residual], [residual, step], [product, step], [direction, direction], [x, direction], [x, x]], numbers); // biome-ignore format: one line
-    const [[bend], [before], [squared, after, along, width, across, inner]] = (await task.readAll(
+    const [[bend], [before], [squared, after, along, width, across, inner]] = await task.readAll(
       curvature,
       descent,
       numbers,
-    )) as unknown as [number[], number[], number[]];
+    );
     system.iterations += 1;
     if (!(bend! + before! < Infinity)) system.check(bend! + before!);
     if (rounding > 0 && bend! <= 4 * rounding * width!) {

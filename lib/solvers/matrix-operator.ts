@@ -1,10 +1,11 @@
 import * as check from '../core/check.ts';
+import type { Dtype } from '../core/dtypes.ts';
 import { ops } from '../core/native-ops.ts';
 import type { LinearOperator } from '../core/operator.ts';
 import type { Tensor } from '../core/tensor.ts';
 
 /** The matrix of a dense one on its device. */
-export interface MatrixOperator extends LinearOperator {
+export interface MatrixOperator<D extends Dtype = Dtype> extends LinearOperator<D> {
   /** out = A x, where x is `[n]` and out `[m]`. Queued. */
   apply(x: Tensor, out: Tensor): void;
   /** out = Aᵀ y, where y is `[m]` and out `[n]`. Queued. */
@@ -27,7 +28,7 @@ export const matrixOf = (operator: LinearOperator): Tensor | undefined => matric
  * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DISPOSED for what is no such matrix; so do products for vectors that
  * do not fit
  */
-export function matrixOperator(matrix: Tensor): MatrixOperator {
+export function matrixOperator<D extends Dtype>(matrix: Tensor<D>): MatrixOperator<D> {
   const where = 'matrixOperator';
   check.tensor(where, 'matrix', matrix, { shape: [undefined, undefined], dtypes: check.arithmetic, filled: true });
   const { device, dtype } = matrix;
@@ -40,7 +41,7 @@ export function matrixOperator(matrix: Tensor): MatrixOperator {
     using c = out.reshape([sizes[0], 1]);
     ops.gemm(device, { a: matrix, b, c, transA: name === 'adjoint' ? 'transposed' : 'none' });
   };
-  const operator: MatrixOperator = {
+  const operator: MatrixOperator<D> = {
     device,
     dtype,
     shape: [m, n],

@@ -1,4 +1,4 @@
-import { epsilonOf } from '../core/dtypes.ts';
+import { type Dtype, epsilonOf } from '../core/dtypes.ts';
 import type { LinearOperator } from '../core/operator.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
@@ -19,7 +19,11 @@ import { System, type SystemOptions, type SystemResult, systemOptions } from './
  * for a b that is not finite and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the
  * signal's reason when aborted
  */
-export async function minres(operator: LinearOperator, b: Tensor, options: SystemOptions = {}): Promise<SystemResult> {
+export async function minres<D extends Dtype>(
+  operator: LinearOperator,
+  b: Tensor<D>,
+  options: SystemOptions = {},
+): Promise<SystemResult<D>> {
   const where = 'minres';
   using system = new System(where, operator, b, systemOptions(where, options));
   const { task, x, residual } = system;
@@ -49,7 +53,7 @@ export async function minres(operator: LinearOperator, b: Tensor, options: Syste
       vectors.dot(queue, v, product, along);
       vectors.combine(queue, product, [1, product], [[-1, along], v], [-beta, before]);
       vectors.dot(queue, product, product, squares);
-      const [[alpha], [square]] = (await task.readAll(along, squares)) as unknown as [number[], number[]];
+      const [[alpha], [square]] = await task.readAll(along, squares);
       system.check(alpha! + square!);
       system.iterations += 1;
       const next = Math.sqrt(square!);

@@ -2,6 +2,7 @@
 
 import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
+import type { Dtype } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
@@ -45,9 +46,9 @@ export interface SystemOptions extends TaskOptions<SystemProgress> {
 }
 
 /** The end of a method for systems; x is the caller's. */
-export interface SystemResult {
+export interface SystemResult<D extends Dtype = Dtype> {
   /** `[n]`, of the operator's dtype. */
-  readonly x: Tensor;
+  readonly x: Tensor<D>;
   /** |b − A x| / |b|, computed at the end; 0 for b = 0. */
   readonly residualNorm: number;
   /**
@@ -75,10 +76,10 @@ export const systemSchema: Schema<SystemSettings> = {
 };
 
 /** A system that is being solved: x, its residual, and what is told of both. Scalars are read once an iteration. */
-export class System {
+export class System<D extends Dtype> {
   readonly task: Task<SystemProgress>;
-  readonly x: Tensor;
-  readonly residual: Tensor;
+  readonly x: Tensor<D>;
+  readonly residual: Tensor<D>;
   readonly tol: number;
   readonly maxIterations: number;
   /** |b|. */
@@ -87,13 +88,13 @@ export class System {
   readonly #where: string;
   readonly #operator: LinearOperator;
   /** The caller's, until it loses something. */
-  #b: Tensor;
+  #b: Tensor<D>;
   #isWhole = true;
   readonly #owned = new Owned<Tensor>();
   readonly #history: number[] | undefined;
   #isUnsure: boolean;
 
-  constructor(where: string, operator: LinearOperator, b: Tensor, options: SystemSettings) {
+  constructor(where: string, operator: LinearOperator, b: Tensor<D>, options: SystemSettings) {
     checkOperator(where, 'operator', operator, true);
     const { device, dtype, shape } = operator;
     const demands: check.TensorDemands = { shape: [shape[0]], dtypes: [dtype], device };
@@ -118,10 +119,10 @@ export class System {
     }
   }
 
-  vector(): Tensor {
-    return this.#owned.add(new Tensor(this.#operator.device, this.#operator.shape.slice(0, 1), this.#operator.dtype));
+  vector(): Tensor<D> {
+    return this.#owned.add(new Tensor(this.#operator.device, this.#operator.shape.slice(0, 1), this.#b.dtype));
   }
-  scalars(count: number): Tensor {
+  scalars(count: number): Tensor<'f64'> {
     return this.#owned.add(new Tensor(this.#operator.device, [count], 'f64'));
   }
 
@@ -178,7 +179,7 @@ export class System {
     this.task.report({ iterations: this.iterations, residualNorm: relative });
   }
 
-  result(status: SolverStatus, norm: number): SystemResult {
+  result(status: SolverStatus, norm: number): SystemResult<D> {
     const { iterations, x } = this;
     const result = { x: this.#owned.release(x), residualNorm: this.#relative(norm), status, iterations };
     return this.#history ? { ...result, history: Float64Array.from(this.#history) } : result;

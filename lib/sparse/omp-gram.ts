@@ -73,7 +73,7 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
   using guard = new Tensor(device, [1], 'f64');
   ops.checkFinite(task.queue, { x: [gram, correlations], guard });
   using squares = diagonalOf(gram);
-  const [diagonal, marks] = (await task.readAll(squares, guard)) as [Float64Array, Float64Array];
+  const [diagonal, marks] = await task.readAll(squares, guard);
   if (marks[0] !== 0) throw refusal(where, 'gram and correlations', 'be finite', 'others');
   checkNorms(where, 'gram', diagonal, dtype);
   const inverses = diagonal.map((square) => (square > 0 ? 1 / Math.sqrt(square) : 0));
@@ -95,7 +95,7 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
   });
 }
 
-function diagonalOf(gram: Tensor): Tensor {
+function diagonalOf(gram: Tensor): Tensor<'f64'> {
   const { device, dtype } = gram;
   const size = gram.shape[0]!;
   using flat = gram.reshape([size * size]);

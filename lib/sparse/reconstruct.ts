@@ -14,7 +14,7 @@ import { Dictionary } from './dictionary.ts';
  * using approximation = reconstruct(code, dictionary);
  * @throws ERR_ARGUMENT, ERR_SHAPE unless there are as many rows as atoms, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
  */
-export function reconstruct(code: SparseCode, rows: Dictionary | Tensor): Tensor {
+export function reconstruct<D extends 'f32' | 'f64'>(code: SparseCode<D>, rows: Dictionary | Tensor): Tensor<D> {
   const where = 'reconstruct';
   check.instance(where, 'code', code, SparseCode);
   if (rows instanceof Dictionary) check.alive(where, 'dictionary', rows);

@@ -15,7 +15,7 @@ const mostElements = 2 ** 31 - 1;
  * using dense = await toDense(code);
  * @throws ERR_ARGUMENT; ERR_SHAPE for more than 2^31 − 1 elements; ERR_MEMORY; ERR_DISPOSED
  */
-export async function toDense(code: SparseCode): Promise<Tensor> {
+export async function toDense<D extends 'f32' | 'f64'>(code: SparseCode<D>): Promise<Tensor<D>> {
   const where = 'toDense';
   check.instance(where, 'code', code, SparseCode);
   const { indices, coefficients, atoms } = code;

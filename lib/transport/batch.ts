@@ -1,3 +1,4 @@
+import type { Dtype } from '../core/dtypes.ts';
 import { ops } from '../core/native-ops.ts';
 import type { Owned } from '../core/owned.ts';
 import { also, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
@@ -79,10 +80,10 @@ const sweepsAtOnce = 100;
  * ERR_MEMORY; ERR_NOT_CONVERGED by `throwUnlessConverged`; the signal's reason when aborted. Source: Sinkhorn's
  * iteration, as {@link sinkhorn}
  */
-export async function transportBatch(
-  costs: Tensor | readonly Tensor[],
+export async function transportBatch<D extends Dtype>(
+  costs: Tensor<D> | readonly Tensor<D>[],
   options: TransportBatchOptions = {},
-): Promise<TransportBatch> {
+): Promise<TransportBatch<D>> {
   const op = 'transportBatch';
   const { anneal, ...given } = readOptions(op, options, schema);
   const settings = { ...given, op, anneal: anneal || undefined };
@@ -90,7 +91,8 @@ export async function transportBatch(
   const result = await solve<TransportBatch, TransportBatchProgress>(cost, settings, (control, owned) =>
     swept(cost, sizes, settings, control, owned),
   );
-  return settled(op, result, settings.throwUnlessConverged);
+  // The caller's costs are of this dtype.
+  return settled(op, result, settings.throwUnlessConverged) as TransportBatch<D>;
 }
 
 /** By sweeps, and problem by problem where these are slow. */

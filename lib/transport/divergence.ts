@@ -1,5 +1,6 @@
 import { allOrNone } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
+import type { Dtype } from '../core/dtypes.ts';
 import { oneOf, refusal } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
@@ -18,13 +19,13 @@ import { streamedSums } from './solvers/streaming.ts';
 import { settled } from './unconverged.ts';
 
 /** Costs between two sets and within each, for {@link sinkhornDivergence}. */
-export interface DivergenceCosts {
+export interface DivergenceCosts<D extends Dtype = Dtype> {
   /** `[n, m]`, f32 or f64. */
-  readonly xy: Tensor;
+  readonly xy: Tensor<D>;
   /** `[n, n]`, symmetric. */
-  readonly xx: Tensor;
+  readonly xx: Tensor<D>;
   /** `[m, m]`, symmetric. */
-  readonly yy: Tensor;
+  readonly yy: Tensor<D>;
 }
 
 /**
@@ -37,7 +38,7 @@ export type DivergenceOptions = Omit<SinkhornOptions, 'unbalanced' | 'warmStart'
 export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
 
 /** A Sinkhorn divergence, with the three transport problems that it consists of. */
-export class Divergence {
+export class Divergence<D extends Dtype = Dtype> {
   /**
    * OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2, with the entropy in each; where exp(−C / eps) is positive definite, not
    * negative but for rounding, whatever the tolerance, and 0 for equal measures.
@@ -48,14 +49,14 @@ export class Divergence {
   /** The largest of the three. */
   readonly marginalError: number;
   /** From x to y. */
-  readonly xy: TransportResult;
+  readonly xy: TransportResult<D>;
   /** Within x: its potentials are equal. */
-  readonly xx: TransportResult;
+  readonly xx: TransportResult<D>;
   /** Within y. */
-  readonly yy: TransportResult;
+  readonly yy: TransportResult<D>;
 
   /** @internal @throws ERR_ARGUMENT for what no solver has made */
-  constructor(xy: TransportResult, xx: TransportResult, yy: TransportResult, dual: number) {
+  constructor(xy: TransportResult<D>, xx: TransportResult<D>, yy: TransportResult<D>, dual: number) {
     const all = [xy, xx, yy];
     for (const result of all)
       if (!(result instanceof TransportResult))
@@ -73,7 +74,7 @@ export class Divergence {
    * The gradient of `value` by the points or the masses; by the envelope theorem, as {@link TransportResult.gradient}.
    * @throws ERR_UNSUPPORTED for points of stored costs; ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
    */
-  async gradient(by: DivergenceVariable): Promise<Tensor> {
+  async gradient(by: DivergenceVariable): Promise<Tensor<D>> {
     const sides = { x: [this.xx, 'x'], y: [this.yy, 'x'], a: [this.xx, 'a'], b: [this.yy, 'a'] } as const;
     if (typeof by !== 'string' || !Object.hasOwn(sides, by))
       throw refusal('gradient', 'by', `be ${oneOf(Object.keys(sides))}`, shown(by));
@@ -140,10 +141,10 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
  * {@link sinkhorn}; the signal's reason when aborted.
  * Source: Feydy et al., arXiv 1810.08278
  */
-export async function sinkhornDivergence(
-  costs: PointClouds | DivergenceCosts,
+export async function sinkhornDivergence<D extends Dtype>(
+  costs: PointClouds<D> | DivergenceCosts<D>,
   options: DivergenceOptions = {},
-): Promise<Divergence> {
+): Promise<Divergence<D>> {
   const op = 'sinkhornDivergence';
   checkOptions(op, options, Object.keys(divergenceSchema));
   const settings = settingsOf(op, options);
@@ -152,9 +153,9 @@ export async function sinkhornDivergence(
   for (const one of costsOfPairs) owned.add(one);
   const [xy, xx, yy] = costsOfPairs;
   const { a, b, eps, signal } = settings;
-  const ofPair = owned.add(await solveCosts(xy, settings));
-  const ofX = owned.add(await solveCosts(xx, { ...settings, b: a }, true));
-  const ofY = owned.add(await solveCosts(yy, { ...settings, a: b }, true));
+  const ofPair = owned.add(await solveCosts<D>(xy, settings));
+  const ofX = owned.add(await solveCosts<D>(xx, { ...settings, b: a }, true));
+  const ofY = owned.add(await solveCosts<D>(yy, { ...settings, a: b }, true));
   // Both are at most OT(a, b). At the potentials of the symmetric terms, u = exp(f / eps) and v = exp(g / eps) of
   // these, the difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0,
   // however little the three problems have converged.

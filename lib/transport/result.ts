@@ -1,4 +1,5 @@
 import * as check from '../core/check.ts';
+import type { Dtype } from '../core/dtypes.ts';
 import { oneOf, refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord, shown } from '../core/options.ts';
@@ -24,17 +25,17 @@ export interface PlanOptions {
 const planSchema: Schema<Given<PlanOptions>> = { threshold: optional(positive(1)) };
 
 /** The large elements of a plan, in order of rows, then columns. */
-export interface SparsePlan {
+export interface SparsePlan<D extends Dtype = Dtype> {
   /** The row of each element. */
   readonly rows: Int32Array;
   /** Its column. */
   readonly cols: Int32Array;
   /** The element, in the cost's dtype. */
-  readonly values: Float32Array | Float64Array;
+  readonly values: D extends 'f32' ? Float32Array : D extends 'f64' ? Float64Array : never;
 }
 
 /** Everything that a result is made of. */
-interface Solved extends Measured {
+interface Solved<D extends Dtype> extends Measured<D> {
   readonly costs: Cost;
   readonly eps: number;
   readonly penalties: Penalties;
@@ -56,12 +57,14 @@ const applySchema: Schema<Resolved<ApplyOptions>> = { transpose: flag(false) };
 /** The dual value of a result, for sums of several. */
 export let dualOf: (result: TransportResult) => number;
 
-/** A solved transport problem: potentials, from which the plan is computed when it is asked for. */
-export class TransportResult implements Potentials {
+/**
+ * A solved transport problem: potentials, from which the plan is computed when it is asked for. D is the cost's dtype.
+ */
+export class TransportResult<D extends Dtype = Dtype> implements Potentials {
   /** Potentials of the rows, in the cost's dtype; −infinity for a mass of 0. P = exp((fᵢ + gⱼ − Cᵢⱼ) / eps). */
-  readonly f: Tensor;
+  readonly f: Tensor<D>;
   /** Potentials of the columns, with the mean of `f` over the masses that are not 0. */
-  readonly g: Tensor;
+  readonly g: Tensor<D>;
   /** The strength of the entropy. */
   readonly eps: number;
   /** ⟨C, P⟩ + eps Σ P ln P; with unbalanced masses, eps Σ P (ln P − 1) and the prices of the marginals. */
@@ -74,14 +77,14 @@ export class TransportResult implements Potentials {
   readonly status: TransportStatus;
   /** The work that it took. */
   readonly iterations: Readonly<TransportIterations>;
-  readonly #solved: Solved;
+  readonly #solved: Solved<D>;
 
   static {
     dualOf = (result) => result.#solved.dual;
   }
 
   /** @internal @throws ERR_ARGUMENT for what no solver has made */
-  constructor(solved: Solved) {
+  constructor(solved: Solved<D>) {
     if (!isRecord(solved) || !isTensor(solved.f) || !isTensor(solved.g) || !isRecord(solved.iterations))
       throw refusal('TransportResult', 'it', 'come from sinkhorn', shown(solved));
     this.f = solved.f;
@@ -100,17 +103,17 @@ export class TransportResult implements Potentials {
    * the cost's dtype. Of points in f32 it is computed from distances in f64, as everything else that a result says.
    * @throws ERR_DISPOSED, ERR_MEMORY
    */
-  plan(): Promise<Tensor>;
+  plan(): Promise<Tensor<D>>;
   /**
    * The elements that are at least `threshold`, as arrays.
    * @throws ERR_ARGUMENT unless the threshold is positive; ERR_DISPOSED, ERR_MEMORY
    */
-  plan(options: PlanOptions): Promise<SparsePlan>;
-  async plan(options?: Partial<PlanOptions>): Promise<Tensor | SparsePlan> {
+  plan(options: PlanOptions): Promise<SparsePlan<D>>;
+  async plan(options?: Partial<PlanOptions>): Promise<Tensor<D> | SparsePlan<D>> {
     const { threshold } = options === undefined ? {} : readOptions('plan', options, planSchema);
-    const { rows, columns, dtype, device } = this.#solved.costs;
+    const { rows, columns, device } = this.#solved.costs;
     using owned = new Owned<Tensor>();
-    const kernel = owned.add(new Tensor(device, [rows, columns], dtype));
+    const kernel = owned.add(new Tensor(device, [rows, columns], this.f.dtype));
     const potentials = { rows: owned.add(this.f.cast('f64')), columns: owned.add(this.g.cast('f64')) };
     await this.#solved.costs.plan(device, potentials, this.eps, kernel);
     return threshold === undefined ? owned.release(kernel) : await sparsePlan(kernel, threshold);
@@ -121,7 +124,7 @@ export class TransportResult implements Potentials {
    * is not stored.
    * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
    */
-  async apply(v: Tensor, options: ApplyOptions = {}): Promise<Tensor> {
+  async apply<V extends Dtype>(v: Tensor<V>, options: ApplyOptions = {}): Promise<Tensor<V>> {
     const { transpose } = readOptions('apply', options, applySchema);
     const { rows, columns, device } = this.#solved.costs;
     const [from, to] = transpose ? [rows, columns] : [columns, rows];
@@ -160,8 +163,8 @@ export class TransportResult implements Potentials {
    *
    * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
    */
-  gradient(by: Exclude<TransportVariable, 'eps'>): Promise<Tensor>;
-  async gradient(by: TransportVariable): Promise<Tensor | number> {
+  gradient(by: Exclude<TransportVariable, 'eps'>): Promise<Tensor<D>>;
+  async gradient(by: TransportVariable): Promise<Tensor<D> | number> {
     switch (by) {
       case 'cost':
         return await this.plan();
@@ -179,17 +182,17 @@ export class TransportResult implements Potentials {
     }
   }
 
-  #byPoints(by: 'x' | 'y'): Tensor {
+  #byPoints(by: 'x' | 'y'): Tensor<D> {
     const costs = this.#solved.costs;
     if (!(costs instanceof PointCost))
       throw refusal('gradient', by, 'be points', 'a result of a stored cost', 'ERR_UNSUPPORTED');
     const side = by === 'x' ? 'rows' : 'columns';
     using gradients = new Tensor(costs.device, [costs[side], costs.dimension], 'f64');
     this.#means(side, { gradients });
-    return gradients.cast(costs.dtype);
+    return gradients.cast(this.f.dtype);
   }
 
-  async #byMass(potential: Tensor, rho: number): Promise<Tensor> {
+  async #byMass(potential: Tensor<D>, rho: number): Promise<Tensor<D>> {
     const numbers = Float64Array.from(await potential.read());
     const mean = isBalanced(this.#solved.penalties) ? meanPotential(numbers) : 0;
     const gradient = numbers.map((x) => (rho === Infinity ? x - mean : rho * -Math.expm1(-x / rho)));
@@ -234,25 +237,24 @@ export class TransportResult implements Potentials {
     cotangents: TransportCotangents,
     by: Exclude<TransportVariable, 'eps'>,
     options?: PullbackOptions,
-  ): Promise<Tensor>;
+  ): Promise<Tensor<D>>;
   /** Gradients by several, under their names. */
   pullback<V extends TransportVariable>(
     cotangents: TransportCotangents,
     by: readonly V[],
     options?: PullbackOptions,
-  ): Promise<TransportGradients<V>>;
+  ): Promise<TransportGradients<V, D>>;
   async pullback(
     cotangents: TransportCotangents,
     by: TransportVariable | readonly TransportVariable[],
     options: PullbackOptions = {},
-  ): Promise<Tensor | number | TransportGradients<TransportVariable>> {
+  ): Promise<Tensor<D> | number | TransportGradients<TransportVariable, D>> {
     const names = variablesOf(by, this.#solved.costs);
-    const gradients = (await pullback(
-      this.#solved,
-      cotangents,
-      names,
-      options,
-    )) as TransportGradients<TransportVariable>;
+    // In the cost's dtype, all of those that were asked for.
+    const gradients = (await pullback(this.#solved, cotangents, names, options)) as TransportGradients<
+      TransportVariable,
+      D
+    >;
     return typeof by === 'string' ? gradients[by] : gradients;
   }
 
@@ -270,7 +272,7 @@ export class TransportResult implements Potentials {
 }
 
 /** The elements of a matrix that are at least `threshold`: counted first, then written where there is room for them. */
-async function sparsePlan(kernel: Tensor, threshold: number): Promise<SparsePlan> {
+async function sparsePlan<D extends Dtype>(kernel: Tensor<D>, threshold: number): Promise<SparsePlan<D>> {
   const { device } = kernel;
   const [n, m] = kernel.shape as [number, number];
   using rowScale = Tensor.full(device, [n], 1, { dtype: 'f64' });
@@ -289,5 +291,6 @@ async function sparsePlan(kernel: Tensor, threshold: number): Promise<SparsePlan
   const [first, cols, elements] = await Promise.all([starts.read(), columns.read(), values.read()]);
   const rows = new Int32Array(count);
   for (let i = 0; i < n; ++i) rows.fill(i, first[i]!, first[i + 1]!);
-  return { rows, cols, values: kernel.dtype === 'f32' ? Float32Array.from(elements) : elements };
+  const numbers = kernel.dtype === 'f32' ? Float32Array.from(elements) : elements;
+  return { rows, cols, values: numbers as SparsePlan<D>['values'] };
 }

@@ -1,3 +1,4 @@
+import type { Dtype } from '../core/dtypes.ts';
 import { Tensor } from '../core/tensor.ts';
 import {
   type Settings,
@@ -60,9 +61,12 @@ const mostEps = 2 ** 44;
  * aborted.
  * Source: Sinkhorn-Newton-Sparse, arXiv 2401.12253, in a safeguarded form
  */
-export async function sinkhorn(cost: Tensor | PointClouds, options: SinkhornOptions = {}): Promise<TransportResult> {
+export async function sinkhorn<D extends Dtype>(
+  cost: Tensor<D> | PointClouds<D>,
+  options: SinkhornOptions = {},
+): Promise<TransportResult<D>> {
   const settings = settingsOf('sinkhorn', options);
-  const result = await solveCosts(costsOf(settings.op, cost), settings);
+  const result = await solveCosts<D>(costsOf(settings.op, cost), settings);
   return settled(settings.op, result, settings.throwUnlessConverged);
 }
 
@@ -76,23 +80,25 @@ function methodFor(costs: StoredCost | PointCost): TransportMethod {
 }
 
 /** Takes the costs over. Costs are symmetric, and so are masses, where one potential is to serve both sides. */
-export async function solveCosts(
+export async function solveCosts<D extends Dtype = Dtype>(
   costs: StoredCost | PointCost,
   asked: Settings,
   isSymmetric = false,
-): Promise<TransportResult> {
+): Promise<TransportResult<D>> {
   const settings = { ...asked, method: asked.method ?? methodFor(costs) };
   const isPoints = costs instanceof PointCost;
   const isStreamed = isSymmetric || !isBalanced(settings.penalties) || (isPoints && settings.method === 'sinkhorn');
-  return await solve<TransportResult, TransportProgress>(costs, settings, async (control, owned) => {
+  const result = await solve<TransportResult<'f32' | 'f64'>, TransportProgress>(costs, settings, async (control, owned) => {
     if (isStreamed) return streamed(await problemOf(costs, settings, control, owned), isSymmetric);
     const cost = isPoints ? owned.add(await costs.stored(settings.op, control)) : costs;
     return stored(await problemOf(cost, settings, control, owned), costs);
   });
+  // The caller's costs are of this dtype.
+  return result as TransportResult<Dtype> as TransportResult<D>;
 }
 
 /** By sweeps that store no matrix. */
-function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResult> {
+function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResult<'f32' | 'f64'>> {
   const { cost, settings, control, owned, marginals, range, start, goal } = problem;
   const { eps, penalties } = settings;
   const logMasses = pairOf(cost, [marginals.a.map(logOf), marginals.b.map(logOf)], owned);
@@ -117,7 +123,7 @@ function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResul
 }
 
 /** By solvers that store the cost; the result keeps `costs`. */
-function stored(problem: Problem<StoredCost>, costs: StoredCost | PointCost): Engine<TransportResult> {
+function stored(problem: Problem<StoredCost>, costs: StoredCost | PointCost): Engine<TransportResult<'f32' | 'f64'>> {
   const { settings, control, marginals, range, goal, rounding } = problem;
   const plan = new ScaledPlan(problem);
   // Distances of points are exact for the caller, though the solver has them rounded to f32.
@@ -177,7 +183,12 @@ async function storedSums({ cost, masses, settings, control }: Problem<StoredCos
   return { rows, columns, linear: sums[0]!, marginalError: sums[2]! + sums[3]! };
 }
 
-function resultOf(problem: Problem, costs: Cost, measured: Measured, end: TransportStatus): TransportResult {
+function resultOf<D extends Dtype>(
+  problem: Problem,
+  costs: Cost,
+  measured: Measured<D>,
+  end: TransportStatus,
+): TransportResult<D> {
   const { settings, control, marginals, rounding, owned } = problem;
   const status = finalStatus(end, measured.marginalError, settings.tol, rounding * marginals.mass);
   const { eps, penalties, gauge } = settings;

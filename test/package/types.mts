@@ -10,8 +10,17 @@ import {
   Optimizer,
   ops,
   orthogonalize,
+  reconstruct,
+  SparseCode,
+  sinkhorn,
+  sinkhornDivergence,
   Tensor,
+  type TransportResult,
+  toDense,
+  transportBatch,
 } from 'orthokit';
+import { cholesky, eigh, lstsq, lu, polar, qr, randomizedSvd, solve, svd } from 'orthokit/linalg';
+import { cg, matrixOperator, minres } from 'orthokit/solvers';
 
 const device = Device.open('cpu');
 const weights: Tensor = Tensor.from(device, new Float32Array(4), [2, 2]);
@@ -55,13 +64,64 @@ async function reading(dtype: Dtype): Promise<void> {
   const chosen: Float32Array = await Tensor.zeros(device, [2], { dtype }).read();
   console.log(raw, total, wrong, unknown, chosen);
 }
+
+// Results keep the dtype of what they are computed from.
+async function computing(either: 'f32' | 'f64'): Promise<void> {
+  const { q, r } = await qr(exact);
+  const { u, s, v } = await svd(exact);
+  const { s: alone } = await svd(zeros, { vectors: false });
+  const { values, vectors } = await eigh(exact);
+  const { lu: triangles, pivots } = await lu(exact);
+  const factors = [q, r, u, s, v, values, vectors, triangles, await cholesky(exact), await polar(exact)];
+  same<(typeof factors)[number], Tensor<'f64'>>(true);
+  same<typeof alone, Tensor<'f32'>>(true);
+  same<typeof pivots, Tensor<'i32'>>(true);
+  const sketch = await randomizedSvd(exact, { rank: 1 });
+  const solved = [await solve(exact, exact), await lstsq(exact, exact), sketch.u, sketch.s, sketch.v];
+  same<(typeof solved)[number], Tensor<'f64'>>(true);
+  const operator = matrixOperator(exact);
+  const [{ x }, least] = [await cg(operator, exact), await minres(operator, zeros)];
+  same<typeof x, Tensor<'f64'>>(true);
+  same<typeof least.x, Tensor<'f32'>>(true);
+  const seen = await randomizedSvd(operator, { rank: 1 });
+  same<typeof seen.s, Tensor<'f64'>>(true);
+  const open: Tensor = await cholesky(anyDtype);
+  const one = await cholesky(Tensor.zeros(device, [2, 2], { dtype: either }));
+  same<typeof one, Tensor<'f32' | 'f64'>>(true);
+
+  const result = await sinkhorn(zeros);
+  const { values: large } = await result.plan({ threshold: 1e-3 });
+  const plan = await result.plan();
+  const { a, eps } = await result.pullback({ cost: 1 }, ['a', 'eps']);
+  const potentials = [result.f, result.g, plan, await result.gradient('cost'), a];
+  same<(typeof potentials)[number], Tensor<'f32'>>(true);
+  same<typeof large, Float32Array>(true);
+  const moved = await result.apply(exact);
+  same<typeof moved, Tensor<'f64'>>(true);
+  const clouds: TransportResult<'f64'> = await sinkhorn({ x: exact, y: exact });
+  const some: TransportResult = await sinkhorn(anyDtype);
+  const slope = await (await sinkhornDivergence({ x: exact, y: exact })).gradient('x');
+  same<typeof slope, Tensor<'f64'>>(true);
+  const batch = await transportBatch([zeros]);
+  const [plans, masses] = [await batch.plan(), await batch.gradient('a')];
+  same<typeof plans, Tensor<'f32'>>(true);
+  same<typeof masses, Tensor<'f64'>>(true);
+
+  const code = new SparseCode(device, 1, 1, 2, 'f64');
+  const signals = reconstruct(code, exact);
+  const dense = await toDense(code);
+  same<typeof signals, Tensor<'f64'>>(true);
+  same<typeof dense, Tensor<'f64'>>(true);
+  const total: number = eps + signals.size;
+  console.log(open, clouds, some, total);
+}
 // @ts-expect-error
 const narrowed: Tensor<'f32'> = anyDtype;
 // @ts-expect-error
 const other: Tensor<'f32'> = exact;
 // @ts-expect-error
 Tensor.zeros(device, [2], { dtypo: 'f32' });
-console.log(reading, narrowed, other);
+console.log(reading, computing, narrowed, other);
 
 // What is internal, settled or unknown is refused.
 const group = optimizer.groups[0]!;

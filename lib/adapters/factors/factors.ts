@@ -51,7 +51,7 @@ export async function checkFinite(where: string, results: readonly (readonly [st
   using squares = new Tensor(device, [results.length], 'f64');
   const pairs = results.map(([, x]) => [x, x] as const);
   vectors.dots(device, pairs, squares);
-  const wrong = ((await squares.read()) as Float64Array).findIndex((square) => !Number.isFinite(square));
+  const wrong = (await squares.read()).findIndex((square) => !Number.isFinite(square));
   if (wrong >= 0) throw refusal(where, results[wrong]![0], `stay in the range of ${dtype}`, 'numbers beyond it');
 }
 
@@ -63,7 +63,7 @@ export async function checkFinite(where: string, results: readonly (readonly [st
 export async function refactored({ where, within = '' }: Place, { a, b }: LoraFactors): Promise<RefactoredLora> {
   const { device, dtype } = a;
   using owned = new Owned<Tensor>();
-  const made = (shape: readonly number[]): Tensor => owned.add(new Tensor(device, shape, 'f64'));
+  const made = (shape: readonly number[]) => owned.add(new Tensor(device, shape, 'f64'));
   const wide = owned.add(a.cast('f64'));
   const turned = made([a.shape[1]!, a.shape[0]!]);
   ops.transpose(device, { x: wide, out: turned });
@@ -85,7 +85,7 @@ export async function refactored({ where, within = '' }: Place, { a, b }: LoraFa
   ops.gemm(device, { a: v, b: basisOfA, c: newA, transA: 'transposed', transB: 'transposed' });
   ops.gemm(device, { a: basisOfB, b: u, c: newB });
   const [first, second] = [owned.add(newA.cast(dtype)), owned.add(newB.cast(dtype))];
-  const singularValues = (await s.read()) as Float64Array;
+  const singularValues = await s.read();
   await checkFinite(where, [[`the product of ${within}b and ${within}a`, second]]);
   return { a: owned.release(first), b: owned.release(second), singularValues };
 }

@@ -195,7 +195,7 @@ async function checkContents(
       using place = squares.rows(2 * i + j, 2 * i + j + 1);
       ops.rowReduce(device, { x: flat, out: place, reduction: 'sum_of_squares' });
     }
-  const found = (await squares.read()) as Float64Array;
+  const found = await squares.read();
   const wrong = found.findIndex((square) => !Number.isFinite(square));
   if (wrong >= 0) {
     const own = tensorName(factors[Math.floor(wrong / 2)]!.module, wrong % 2 === 0 ? 'lora_A' : 'lora_B');

@@ -75,7 +75,7 @@ export async function solutionsOf(device: Device, systems: readonly Equations[])
   using a = Tensor.from(device, all, [count, size, size]);
   using b = Tensor.from(device, sides, [count, size]);
   using x = await lstsq(a, b, { rankTolerance });
-  return (await x.read()) as Float64Array;
+  return await x.read();
 }
 
 function normalEquations({ target, neighbours }: Neighbourhood) {

@@ -1,4 +1,5 @@
 import { filled } from '../../core/all-or-none.ts';
+import type { Dtype } from '../../core/dtypes.ts';
 import { oneOf, refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord, shown } from '../../core/options.ts';
@@ -12,7 +13,7 @@ export type TransportBatchVariable = 'cost' | 'a' | 'b';
 const variables: readonly string[] = ['cost', 'a', 'b'] satisfies TransportBatchVariable[];
 
 /** The result of {@link transportBatch}: the k-th of each is the k-th problem's. */
-export class TransportBatch {
+export class TransportBatch<D extends Dtype = Dtype> {
   /** Potentials of the rows, `[B, n]`, f64; −infinity for a mass of 0, and beyond a smaller problem's rows. */
   readonly f: Tensor<'f64'>;
   /** Potentials of the columns, `[B, m]`. */
@@ -33,11 +34,11 @@ export class TransportBatch {
   readonly status: readonly TransportStatus[];
   /** Sweeps done. */
   readonly sweeps: Int32Array;
-  readonly #costs: Tensor;
+  readonly #costs: Tensor<D>;
 
   /** @internal Takes the tensors over. @throws ERR_ARGUMENT for what no solver has made */
   constructor(
-    costs: Tensor,
+    costs: Tensor<D>,
     potentials: { readonly f: Tensor<'f64'>; readonly g: Tensor<'f64'> },
     eps: number,
     statistics: Float64Array,
@@ -63,7 +64,7 @@ export class TransportBatch {
    * smaller problem.
    * @throws ERR_DISPOSED, ERR_MEMORY
    */
-  plan(): Promise<Tensor> {
+  plan(): Promise<Tensor<D>> {
     return this.gradient('cost');
   }
 
@@ -76,7 +77,12 @@ export class TransportBatch {
    *
    * @throws ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
    */
-  async gradient(by: TransportBatchVariable): Promise<Tensor> {
+  gradient(by: 'cost'): Promise<Tensor<D>>;
+  /** The gradient by masses. */
+  gradient(by: 'a' | 'b'): Promise<Tensor<'f64'>>;
+  /** The gradient by one that is chosen later. */
+  gradient(by: TransportBatchVariable): Promise<Tensor<D> | Tensor<'f64'>>;
+  async gradient(by: TransportBatchVariable): Promise<Tensor<D> | Tensor<'f64'>> {
     switch (by) {
       case 'cost':
         return this.#plans();
@@ -89,7 +95,7 @@ export class TransportBatch {
     }
   }
 
-  #plans(): Tensor {
+  #plans(): Tensor<D> {
     const cost = this.#costs;
     const { f, g, eps } = this;
     return filled(new Tensor(cost.device, cost.shape, cost.dtype), (kernel) =>
@@ -111,7 +117,7 @@ export class TransportBatch {
 }
 
 /** Each row minus the mean of its finite numbers. */
-async function centred(potential: Tensor<'f64'>): Promise<Tensor> {
+async function centred(potential: Tensor<'f64'>): Promise<Tensor<'f64'>> {
   const [batch, size] = potential.shape as [number, number];
   const numbers = await potential.read();
   for (let k = 0; k < batch; ++k) {

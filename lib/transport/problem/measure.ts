@@ -1,3 +1,4 @@
+import type { Dtype } from '../../core/dtypes.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Gauge } from '../options.ts';
@@ -8,9 +9,9 @@ import { sumOf } from './potentials.ts';
 import { type Problem, pairOf } from './problem.ts';
 
 /** A plan of total mass 1, measured by its potentials as the caller will have them. */
-export interface Measured {
-  readonly f: Tensor;
-  readonly g: Tensor;
+export interface Measured<D extends Dtype = Dtype> {
+  readonly f: Tensor<D>;
+  readonly g: Tensor<D>;
   /** The size of the largest potential that is finite. */
   readonly largest: number;
   readonly value: number;
@@ -73,7 +74,7 @@ export async function measure(
   { cost, marginals, settings, control, owned }: Problem,
   potentials: Pair,
   sumsOf: (potentials: Pair) => Promise<PlanSums>,
-): Promise<Measured> {
+): Promise<Measured<'f32' | 'f64'>> {
   const { device, dtype } = cost;
   const { a, b, mass } = marginals;
   const { eps, penalties, gauge } = settings;

@@ -1,6 +1,7 @@
 import { allOrNone, filled } from '../../core/all-or-none.ts';
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
+import type { Dtype } from '../../core/dtypes.ts';
 import { refusal } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
@@ -23,11 +24,11 @@ import {
 export type Metric = 'sqeuclidean' | 'euclidean' | 'l1';
 
 /** Costs that are distances, computed each time they are needed. */
-export interface PointClouds {
+export interface PointClouds<D extends Dtype = Dtype> {
   /** A point a row: `[n, d]`, f32 or f64, finite. */
-  readonly x: Tensor;
+  readonly x: Tensor<D>;
   /** `[m, d]`, of the same dtype. */
-  readonly y: Tensor;
+  readonly y: Tensor<D>;
   /** Default: `'sqeuclidean'`. */
   readonly metric?: Metric | undefined;
 }

@@ -1,3 +1,4 @@
+import type { Dtype } from '../../core/dtypes.ts';
 import { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
@@ -35,7 +36,9 @@ const schema: Schema<Resolved<PullbackOptions, 'signal'>> = {
 };
 
 /** A loss's gradients, under the names of the variables. */
-export type TransportGradients<V extends TransportVariable> = { [K in V]: K extends 'eps' ? number : Tensor };
+export type TransportGradients<V extends TransportVariable, D extends Dtype = Dtype> = {
+  [K in V]: K extends 'eps' ? number : Tensor<D>;
+};
 
 /** The parts of a result that are differentiated. */
 export interface Differentiable {
