@@ -1,6 +1,6 @@
 // Which folder of native/ may include what: lib → addon → core → backend → kernel, one direction. That each file of C++
 // includes what declares the names that it uses: where files are joined before they are compiled, no compiler says so. And
-// that some file includes each header.
+// that some file includes each header, and that references call no formula of math, which they are a second source of.
 // usage: node scripts/check-includes.mjs [root]
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -39,6 +39,21 @@ function problem(file, header, quoted) {
   return mayInclude[area].includes(target) ? undefined : `native/${area} may not include "${header}"`;
 }
 
+/**
+ * Functions of math that a reference may call: the generator of random numbers, whose bits have known answers. A reference
+ * that called another formula of math would be no second source of it; constants, kName, are free.
+ */
+const mayCall = ['philox', 'unit_float'];
+
+/** The function of math that a line of a reference calls and may not. */
+function formulaIn(file, line) {
+  if (!file.startsWith('bench/reference/') || /^\s*\/\//.test(line)) return undefined;
+  if (/\busing\s+(namespace\s+)?(orthokit::)?math\b/.test(line)) return 'all of math by using';
+  const calls = [...line.matchAll(/\bmath::(\w+)\s*(?:<[^;()]*>)?\s*\(/g)].map(([, name]) => name);
+  const bad = calls.find((name) => !mayCall.includes(name));
+  return bad && `math::${bad}`;
+}
+
 const native = path.join(root, 'native');
 const files = readdirSync(native, { recursive: true }).filter((file) => /\.(h|c|cpp|cu|cuh)$/.test(file));
 const problems = [];
@@ -54,6 +69,8 @@ for (const file of files.sort()) {
     if (include) included.add(include[2]);
     const found = include && problem(file, include[2], include[1] === '"');
     if (found) problems.push(`native/${file}:${i + 1}: ${found}`);
+    const formula = formulaIn(file, line);
+    if (formula) problems.push(`native/${file}:${i + 1}: a reference may not call ${formula}, the formula that it judges`);
   }
 }
 for (const file of files)

@@ -87,3 +87,28 @@ describe('a file of C++', () => {
     expect(lines(text)).toEqual([`native/cpu/kernels/fill.cpp: ${problem}`]);
   });
 });
+
+describe('references', () => {
+  function reference(line: string) {
+    const root = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
+    const folder = path.join(root, 'native', 'bench', 'reference', 'rows');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, 'probe.cpp'), `#include "math/normal.h"\n${line}\n`);
+    const { status, stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
+    return { status, stderr };
+  }
+
+  it.each(['double x = math::kHalf;', 'auto bits = math::philox(a, b);', 'double y = math::unit_float<24>(bits);'])(
+    'may say %s',
+    (line) => expect(reference(line)).toEqual({ status: 0, stderr: '' }),
+  );
+
+  it.each(['double x = math::normal_cdf(y);', 'double x = math::roots<2>(y);', 'using namespace math;'])(
+    'may not say %s',
+    (line) => {
+      const { status, stderr } = reference(line);
+      expect(status).toBe(1);
+      expect(stderr).toContain('native/bench/reference/rows/probe.cpp:2: a reference may not call');
+    },
+  );
+});
