@@ -21,7 +21,7 @@ import path from 'node:path';
 import { need } from '../../scripts/need.mjs';
 import { checkInstallers } from './installers.mjs';
 import { tooLarge } from './limits.mjs';
-import { compilerOptions, writeProject, writeRequires, writeSubPaths } from './strict.mjs';
+import { compilerOptions, writeAllSubPaths, writeProject, writeRequires, writeSubPaths } from './strict.mjs';
 
 const isRelease = process.argv[2] === '--release';
 const nodes = process.argv.slice(isRelease ? 3 : 2);
@@ -175,7 +175,7 @@ try {
   const { results } = JSON.parse(inApp(command, ['bench', 'gemm', '--small', '--seconds', '0.01', '--json']));
   assert(results.length > 0, 'orthokit bench has no results');
 
-  const blocks = writeProject(app);
+  const blocks = [...writeProject(app), writeAllSubPaths(app)];
   const subPaths = writeSubPaths(app);
   const required = writeRequires(app);
   for (const file of ['types.mts', 'types.cts'])

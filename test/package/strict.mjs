@@ -52,6 +52,13 @@ export function writeSubPaths(folder) {
   });
 }
 
+/** Writes an import of all sub-paths together. */
+export function writeAllSubPaths(folder) {
+  const lines = subPaths().map((key, i) => `import * as own${i} from '${key}';\nown${i};\n`);
+  writeFileSync(path.join(folder, 'sub-paths.mts'), lines.join(''));
+  return 'sub-paths.mts';
+}
+
 /** The same for CommonJS, in one file. */
 export function writeRequires(folder) {
   const lines = subPaths().map((key, i) => `import own${i} = require('${key}');\nown${i};\n`);
