@@ -176,10 +176,7 @@ export async function luOf<D extends Dtype>(argument: Argument, x: Tensor<D>, si
  * const { s: alone } = await svd(x, { vectors: false });
  */
 export async function svd<D extends Dtype>(x: Tensor<D>, options?: { vectors?: true }): Promise<SvdResult<D>>;
-export async function svd<D extends Dtype>(
-  x: Tensor<D>,
-  options: { vectors: false },
-): Promise<Pick<SvdResult<D>, 's'>>;
+export async function svd<D extends Dtype>(x: Tensor<D>, options: { vectors: false }): Promise<Pick<SvdResult<D>, 's'>>;
 export async function svd<D extends Dtype>(
   x: Tensor<D>,
   options: Given<VectorOptions> = {},

@@ -63,12 +63,7 @@ async function byCholesky<D extends Dtype>(
   return out;
 }
 
-async function byLu<D extends Dtype>(
-  where: string,
-  sides: Sides,
-  a: Tensor<D>,
-  rhs: Tensor<D>,
-): Promise<Tensor<D>> {
+async function byLu<D extends Dtype>(where: string, sides: Sides, a: Tensor<D>, rhs: Tensor<D>): Promise<Tensor<D>> {
   const { front, batch, rows } = sides;
   const { out, info, lu, pivots } = await computed({
     inputs: { matrix: a, rhs },

@@ -88,11 +88,15 @@ export async function solveCosts<D extends Dtype = Dtype>(
   const settings = { ...asked, method: asked.method ?? methodFor(costs) };
   const isPoints = costs instanceof PointCost;
   const isStreamed = isSymmetric || !isBalanced(settings.penalties) || (isPoints && settings.method === 'sinkhorn');
-  const result = await solve<TransportResult<'f32' | 'f64'>, TransportProgress>(costs, settings, async (control, owned) => {
-    if (isStreamed) return streamed(await problemOf(costs, settings, control, owned), isSymmetric);
-    const cost = isPoints ? owned.add(await costs.stored(settings.op, control)) : costs;
-    return stored(await problemOf(cost, settings, control, owned), costs);
-  });
+  const result = await solve<TransportResult<'f32' | 'f64'>, TransportProgress>(
+    costs,
+    settings,
+    async (control, owned) => {
+      if (isStreamed) return streamed(await problemOf(costs, settings, control, owned), isSymmetric);
+      const cost = isPoints ? owned.add(await costs.stored(settings.op, control)) : costs;
+      return stored(await problemOf(cost, settings, control, owned), costs);
+    },
+  );
   // The caller's costs are of this dtype.
   return result as TransportResult<Dtype> as TransportResult<D>;
 }
