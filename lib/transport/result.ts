@@ -225,10 +225,10 @@ export class TransportResult<D extends Dtype = Dtype> implements Potentials {
    * // … left = moved − t
    * const { x, a } = await result.pullback({ plan: { left, right: y } }, ['x', 'a']);
    *
-   * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, also where `maxIterations` do not reach
-   * the tolerance, or the plan so nearly falls into parts that rounding hides, beyond 1e-6 and `tol`, what the loss
-   * asks of the shifts between them; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason
-   * when aborted.
+   * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_NOT_CONVERGED where `maxIterations` do not reach
+   * the tolerance, with the residual that they do reach; ERR_ARGUMENT, also where the plan so nearly falls into parts
+   * that rounding hides, beyond 1e-6 and `tol`, what the loss asks of the shifts between them; ERR_SHAPE, ERR_DTYPE,
+   * ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
    * Source: Eisenberger et al., A Unified Framework for Implicit Sinkhorn Differentiation, CVPR 2022
    */
   pullback(cotangents: TransportCotangents, by: 'eps', options?: PullbackOptions): Promise<number>;

@@ -66,7 +66,7 @@ const words: Record<SolverStatus, true> = {
   breakdown: true,
   budget: true,
 };
-/** Results that are gradients alone: what has not converged is refused. */
+/** Results that are gradients alone have no status: what has not converged rejects with ERR_NOT_CONVERGED. */
 const gradients = ['TransportResult.pullback'];
 
 /** Classes whose options bound what a method does. */

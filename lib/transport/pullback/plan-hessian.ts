@@ -102,8 +102,8 @@ export class PlanHessian implements LinearOperator {
   /**
    * The right-hand side loses its part that masses cannot answer: parts of the plan that exchange none have no shift
    * between them.
-   * @throws ERR_ARGUMENT where iterations run out, or the plan so nearly falls into parts that rounding hides what
-   * joins them
+   * @throws ERR_NOT_CONVERGED where iterations run out; ERR_ARGUMENT where the plan so nearly falls into parts that
+   * rounding hides what joins them
    */
   async solve(rhs: Vectors, sparse: SparseSystem | undefined): Promise<Vectors> {
     // In units of the largest, no square leaves the range of numbers.
@@ -154,7 +154,7 @@ export class PlanHessian implements LinearOperator {
     x.dispose();
     if (status !== 'max-iterations') throw nearlyApart();
     const got = `${maxIterations} for one of ${residualNorm}; if the plan nearly falls into parts, tol must be larger`;
-    throw refusal('pullback', 'maxIterations', `reach a residual norm of ${tol}`, got);
+    throw refusal('pullback', 'maxIterations', `reach a residual norm of ${tol}`, got, 'ERR_NOT_CONVERGED');
   }
 
   [Symbol.dispose](): void {
