@@ -1,9 +1,7 @@
 import type { CompressOptions, CompressReport } from '../quantized/index.ts';
 import { type Command, command, UsageError } from './command.ts';
-import { camel, runJob, withFlags } from './folder-job.ts';
+import { camel, flag, rounded, runJob, size, text, withFlags } from './folder-job.ts';
 
-const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
-const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const compress: Command = command({
   summary: 'compress the matrices of BASE to few bits into the new folder OUT',
@@ -60,14 +58,6 @@ function bitsOfWords(words: readonly string[]): Record<string, number> {
   if (all.size < words.length) throw new UsageError('--bits-of must name a pattern once');
   return Object.fromEntries(all);
 }
-
-const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
-function size(bytes: number): string {
-  const unit = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return `${unit === 0 ? bytes : (bytes / 1000 ** unit).toPrecision(3)} ${units[unit]}`;
-}
-
-const rounded = (x: number): string => x.toPrecision(3);
 
 function asText(report: CompressReport, { escaped, quote }: typeof import('../files/quote.ts')): string {
   const { dryRun, resumed, out, method, bits, tensors, kept, bytes, bytesBefore, scratchBytes, memoryBytes } = report;

@@ -3,6 +3,23 @@ import { constants } from 'node:os';
 import type { TaskOptions } from '../core/task.ts';
 import { type Progress, progressOn } from './progress.ts';
 
+/** An option that takes a text, and one that takes nothing. */
+export const text = (value: string, help: string): { type: 'string'; value: string; help: string } => ({
+  type: 'string',
+  value,
+  help,
+});
+export const flag = (help: string): { type: 'boolean'; help: string } => ({ type: 'boolean', help });
+
+const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
+/** Bytes as reports tell them. */
+export function size(bytes: number): string {
+  const unit = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return `${unit === 0 ? bytes : (bytes / 1000 ** unit).toPrecision(3)} ${units[unit]}`;
+}
+/** A number of a report, by three digits. */
+export const rounded = (x: number): string => x.toPrecision(3);
+
 /** Waits for the job, and prints its report. */
 export async function runJob<R>(
   json: boolean,

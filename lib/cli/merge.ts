@@ -1,10 +1,8 @@
 import type { MergedModelReport, MergeOptions, MergeReport } from '../merging/index.ts';
 import { mergeMethods } from '../merging/methods/names.ts';
 import { type Command, command } from './command.ts';
-import { camel, runJob, withFlags } from './folder-job.ts';
+import { camel, flag, rounded, runJob, size, text, withFlags } from './folder-job.ts';
 
-const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
-const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const merge: Command = command({
   summary: 'merge MODELS that were trained from BASE into the new folder OUT',
@@ -48,14 +46,7 @@ export const merge: Command = command({
   },
 });
 
-const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
-function size(bytes: number): string {
-  const unit = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return `${unit === 0 ? bytes : (bytes / 1000 ** unit).toPrecision(3)} ${units[unit]}`;
-}
-
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
-const rounded = (x: number): string => x.toPrecision(3);
 
 function adapterText({ tensors, ranks, scales }: NonNullable<MergedModelReport['adapter']>): string {
   const factors = `rank ${ranks.join(', ')}, scale ${scales.map(rounded).join(', ')}`;

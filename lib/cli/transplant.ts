@@ -2,18 +2,16 @@ import type { MatchCounts } from '../tokenizers/index.ts';
 import type { TransplantOptions, TransplantReport } from '../transplant/index.ts';
 import { methodNames } from '../transplant/methods/method.ts';
 import { type Command, command } from './command.ts';
-import { camel, runJob, withFlags } from './folder-job.ts';
+import { camel, flag, runJob, text, withFlags } from './folder-job.ts';
 
 type Word = 'method' | 'select' | 'weightScheme' | 'metric' | 'subwordMethod' | 'match' | 'byteMatch' | 'unusedRows';
 /** Words that the library's option of this name takes. */
 type WordsOf<K extends Word> = readonly NonNullable<TransplantOptions[K]>[];
 
 const scopes: WordsOf<'byteMatch'> = ['none', 'both', 'embed', 'lm-head'];
-const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
 const needed = (help: string) => ({ ...text('DIR', help), required: true }) as const;
 const count = (value: string, help: string) => ({ ...text(value, help), number: 'count' }) as const;
 const word = <K extends Word>(choices: WordsOf<K>, help: string) => ({ ...text('WORD', help), choices }) as const;
-const flag = (help: string) => ({ type: 'boolean', help }) as const;
 
 export const transplant: Command = command({
   summary: 'give the model BASE the tokenizer of the model DONOR, in the new folder OUT',
