@@ -2,7 +2,6 @@ import type { CompressOptions, CompressReport } from '../quantized/index.ts';
 import { type Command, command, UsageError } from './command.ts';
 import { camel, flag, rounded, runJob, size, text, withFlags } from './folder-job.ts';
 
-
 export const compress: Command = command({
   summary: 'compress the matrices of BASE to few bits into the new folder OUT',
   options: {

@@ -3,7 +3,6 @@ import { mergeMethods } from '../merging/methods/names.ts';
 import { type Command, command } from './command.ts';
 import { camel, flag, rounded, runJob, size, text, withFlags } from './folder-job.ts';
 
-
 export const merge: Command = command({
   summary: 'merge MODELS that were trained from BASE into the new folder OUT',
   options: {
