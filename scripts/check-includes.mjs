@@ -70,7 +70,8 @@ for (const file of files.sort()) {
     const found = include && problem(file, include[2], include[1] === '"');
     if (found) problems.push(`native/${file}:${i + 1}: ${found}`);
     const formula = formulaIn(file, line);
-    if (formula) problems.push(`native/${file}:${i + 1}: a reference may not call ${formula}, the formula that it judges`);
+    if (formula)
+      problems.push(`native/${file}:${i + 1}: a reference may not call ${formula}, the formula that it judges`);
   }
 }
 for (const file of files)
