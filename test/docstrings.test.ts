@@ -6,6 +6,7 @@ import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../lib/index.ts';
 import { calls } from './contracts/call.ts';
+import { operators, oracles } from './contracts/returned.ts';
 import { classes as optimizerClasses } from './optimizers/classes.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -194,4 +195,29 @@ it('has a small call that the contracts are asked of', () => {
   const called = Object.keys(calls).map((name) => name.replace(/^(?:continual|project|schedules)\./, ''));
   expect(names.filter((name) => !called.includes(name))).toEqual([]);
   expect(called.filter((name) => !names.includes(name))).toEqual([]);
+});
+
+describe('what the suites of contracts are run on', () => {
+  /** The type of what a function takes first. */
+  const firstOf = (name: string): ts.Type => {
+    const { node } = exported.find((one) => one.name === name)!;
+    return checker.getTypeAtLocation((node as ts.FunctionDeclaration).parameters[0]!);
+  };
+  /** Functions, classes and methods that give something of a type, or a promise of it. */
+  const giving = (wanted: ts.Type): string[] =>
+    all
+      .filter(({ symbol, node }) => {
+        if ((symbol.flags & (ts.SymbolFlags.Value | ts.SymbolFlags.Method)) === 0) return false;
+        const type = checker.getTypeOfSymbolAtLocation(symbol, node);
+        return [...type.getCallSignatures(), ...type.getConstructSignatures()].some((signature) => {
+          const result = checker.getAwaitedType(signature.getReturnType());
+          const isOpen = !result || (result.flags & (ts.TypeFlags.Any | ts.TypeFlags.Never)) !== 0;
+          return !isOpen && checker.isTypeAssignableTo(result, wanted);
+        });
+      })
+      .map(({ name }) => name)
+      .sort();
+
+  it('has every function that gives an operator', () => expect(giving(firstOf('checkAdjoint'))).toEqual(operators));
+  it('has every function that gives an oracle', () => expect(giving(firstOf('checkGradient'))).toEqual(oracles));
 });

@@ -19,7 +19,7 @@ const oracle = ({ device }: Scene): Oracle => ({
     value: x.reduce((sum, value) => sum + value ** 2, 0),
     gradient: Array.from(x, (value) => 2 * value),
   })),
-  hessianProduct: () => {},
+  hessianProduct: (v, out) => ops.linearCombination(device, { out, terms: v, coefficients: [2] }),
 });
 
 const system = (on: Scene) => [jacobian(on), vector(on.device, [1, 2, 3])];
