@@ -11,8 +11,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
     for (int64_t i = 0; i < n; ++i) out[i] = to_float(from[i]);
   });
 }
-[[gnu::noinline]] inline void narrow(const float* values, int64_t n, const View& half,
-                                     int64_t at) {
+[[gnu::noinline]] inline void narrow(const float* values, int64_t n, const View& half, int64_t at) {
   visit_half(half.dtype, [&]<class H>() {
     H* to = half.as<H>() + at;
     for (int64_t i = 0; i < n; ++i) to[i] = convert<H>(values[i]);

@@ -7,7 +7,6 @@ import { Device, type Tensor } from '../../lib/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { blocksOf, upperAt } from './blocks.ts';
 import { cosh, optimum, valueAt } from './cosh.ts';
-import { constants, optimum as leastOptimum, leastSquares, valueAt as leastValueAt } from './least-squares.ts';
 import { linearConstraint, rowOf } from './linear-constraint.ts';
 
 type Dtype = 'f32' | 'f64';

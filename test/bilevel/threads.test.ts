@@ -15,7 +15,7 @@ interface Made {
   readonly beside: readonly Tensor[];
 }
 
-/** Where a run was stopped. */
+/** The step at which a run was stopped. */
 interface Stopped {
   readonly file: string;
   readonly beside: readonly Float32Array[];

@@ -251,7 +251,11 @@ describe.each(onlyCpu)('MatrixSensing', () => {
       const entry = new Float64Array(m).fill(1).fill(bad, 3, 4);
       for (const form of ['symmetric', 'asymmetric', 'balanced'] as const)
         for (const [of, given, message] of [
-          [measurement, tensorOf(device, entry, [m], 'f64'), /^MatrixSensing\.run: y must be finite, got (NaN|Infinity)$/],
+          [
+            measurement,
+            tensorOf(device, entry, [m], 'f64'),
+            /^MatrixSensing\.run: y must be finite, got (NaN|Infinity)$/,
+          ],
           [
             denseMeasurement(tensorOf(device, numbers, [m, n, n], 'f64')),
             y,

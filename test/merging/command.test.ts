@@ -84,7 +84,7 @@ it('names flags in messages, and exits with the code of the failure', () => {
   expect(merge(new Folder(), '--method', 'magic').status).toBe(2);
 });
 
-/** What each flag changes, beside those above: in the report as JSON, or in the tensors of the new folder. */
+/** Changes by each flag, beside those above: in the report as JSON, or in the tensors of the new folder. */
 const changes: [flag: string, words: string[], told: object, dtypes?: string[]][] = [
   ['--only', ['--method', 'average', '--only', '**.up.*', '--only', '**.bias'], { kept: ['model.embed_tokens.weight', 'layers.0.down.weight'] }],
   ['--skip', ['--method', 'average', '--skip', '**.up.*'], { kept: ['layers.0.up.weight'] }],

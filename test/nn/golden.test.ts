@@ -112,7 +112,7 @@ describe.each(devices)('networks of PyTorch on %s', (kind) => {
     if (hessian)
       it('has the product with the Hessian', async () => {
         using product = nn.hvp(loss);
-        // What is cut off of the differences grows as the fifth power of the direction: half of it is 16 times nearer.
+        // The rest that differences cut off grows as the fifth power of the direction: half of it is 16 times nearer.
         const half = new Map([...v].map(([tensor, part]): [Tensor, Tensor] => [tensor, part.copy()]));
         for (const part of half.values())
           ops.linearCombination(device, { out: [part], terms: [part], coefficients: [0.5] });

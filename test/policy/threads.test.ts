@@ -16,7 +16,7 @@ interface Made {
   readonly state: Stateful;
   readonly theta: Tensor;
 }
-/** Where a run was stopped. */
+/** The step at which a run was stopped. */
 interface Stopped {
   readonly file: string;
   readonly theta: Float32Array;

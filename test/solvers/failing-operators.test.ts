@@ -71,7 +71,7 @@ describe.each(devices)('operators that fail on %s', (kind) => {
     const rejecting = with_(() => Promise.reject(new Error('no answer')));
     await expect(call(rejecting)).rejects.toThrow('operator.apply has failed: no answer');
     const disposing = with_((x, out) => {
-      good.apply(x, out);
+      void good.apply(x, out);
       out.dispose();
     });
     await expect(call(disposing)).rejects.toMatchObject({ code: 'ERR_DISPOSED' });

@@ -1,9 +1,9 @@
 // Devices: cpu, cuda
 // Values: operators that are symmetric, and some that are not.
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, ops, Tensor } from '../../lib/index.ts';
 import { cdmSolve, ritzDataset } from '../../lib/constrained/index.ts';
 import { LanczosLrLearner, stabilityReport } from '../../lib/curvature/index.ts';
+import { Device, ops, Tensor } from '../../lib/index.ts';
 import { blockLanczos, cg, lanczos, minres, slq } from '../../lib/solvers/index.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';

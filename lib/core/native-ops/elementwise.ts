@@ -79,13 +79,14 @@ export interface OpsOfGroup {
    *
    * ```text
    * outₚ = xₚ / yₚ, element by element, for each tensor p of the list. An output may be x or y.
-   * Numerics: one quotient in the tensors' dtype; x / 0 is infinite, 0 / 0 and inf / inf are NaN.
+   * Numerics: one quotient in the tensors' dtype, 16 bits by way of f32; x / 0 is infinite,
+   * 0 / 0 and inf / inf are NaN.
    * Traffic: two reads, one write.
    * ```
    *
    * - x must be as many as out
    * - y must be as many as out
-   * - out must be f32 or f64
+   * - out must be floating
    * - x must have out's dtype
    * - y must have out's dtype
    * - x must have out's shape
@@ -127,14 +128,14 @@ export interface OpsOfGroup {
    * outₚ = Σⱼ cⱼ · termsⱼₚ for each tensor p of `out`; `terms` holds all tensors of the first term,
    * then of the second, …
    * An output may be one of its own terms.
-   * Numerics: sums in the outputs' dtype, in the order of the terms. A term whose coefficient is 0 is
-   * still read.
+   * Numerics: sums in the outputs' dtype, in the order of the terms; of 16 bits in f32, rounded once.
+   * A term whose coefficient is 0 is still read.
    * Traffic: one read of every term, one write of `out`.
    * ```
    *
    * - coefficients must be 1 to 8
    * - terms must be as many as out times coefficients
-   * - out must be all f32 or all f64
+   * - out must be of one floating dtype
    * - terms must have out's dtype
    * - terms must have out's shape
    * - coefficients on the device must be single numbers
@@ -163,7 +164,7 @@ export interface OpsOfGroup {
    *   sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
    *   softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
    *   silu  x / (1 + e⁻ˣ), −0 for −inf and in f64 below −708 (Hendrycks and Gimpel 2016, section 2)
-   * Numerics: in the dtype. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
+   * Numerics: in the dtype; of 16 bits in f32, rounded once. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
    * (tanh, sigmoid), 2.8 (softplus), 4.5 (its second derivative), 6.5 (gelu), 0.51 (the others); the
    * largest errors measured, over every 61st number by portable code and every 257th by each of the
    * three instruction sets, are exp 1.04, log 0.80, tanh 2.49, sigmoid 2.33, softplus 2.65, its
@@ -174,7 +175,7 @@ export interface OpsOfGroup {
    * ```
    *
    * - x must be as many as out
-   * - out must be f32 or f64
+   * - out must be floating
    * - x must have out's dtype
    * - x must have out's shape
    * - parameters must be none for this function
@@ -248,13 +249,13 @@ export interface OpsOfGroup {
    *
    * ```text
    * outₚ = xₚ ⊙ yₚ, element by element, for each tensor p of the list. An output may be a factor too.
-   * Numerics: one product in the tensors' dtype; 0 · inf is NaN.
+   * Numerics: one product in the tensors' dtype, 16 bits by way of f32; 0 · inf is NaN.
    * Traffic: two reads, one write.
    * ```
    *
    * - x must be as many as out
    * - y must be as many as out
-   * - out must be f32 or f64
+   * - out must be floating
    * - x must have out's dtype
    * - y must have out's dtype
    * - x must have out's shape

@@ -2,9 +2,9 @@
 
 #include "cpu/ask_for.h"
 #include "cpu/chunks.h"
-#include "cpu/halves.h"
 #include "cpu/factor.h"
 #include "cpu/for_vectors.h"
+#include "cpu/halves.h"
 #include "cpu/streaming.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
