@@ -42,7 +42,7 @@ class Ended {
   }
 }
 
-/** Where another run goes on from. */
+/** The place from which another run goes on. */
 interface MaidNext {
   readonly x: Tensor;
   readonly q: Tensor;
@@ -75,7 +75,7 @@ export class MaidRun {
   #lowerCalls = 0;
   #cgCalls = 0;
   readonly #history: MaidIteration[] = [];
-  /** Where another run goes on from: as it was after the last step. */
+  /** The place from which another run goes on, as it was after the last step. */
   readonly #next: { readonly x: Tensor; readonly q: Tensor; numbers?: MaidNumbers } | undefined;
   /** Numbers with which this one goes on. */
   readonly #from: MaidNumbers | undefined;

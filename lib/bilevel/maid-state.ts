@@ -50,7 +50,7 @@ export interface MaidKept {
 export let onState: <T>(state: MaidState, theta: Tensor, call: (kept: MaidKept) => Promise<T>) => Promise<T>;
 
 /**
- * Where a run of {@link Maid} stands after its last step, so that another one goes on from there bit for bit: the lower
+ * The place of a run of {@link Maid} after its last step, from which another one goes on bit for bit: the lower
  * solution, the solution of the linear system, accuracies, step size and estimated constants. θ is the caller's to
  * store.
  *

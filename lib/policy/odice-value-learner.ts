@@ -89,7 +89,7 @@ const mostExponent = 80;
 /** The least |g_f|² by which the coefficient divides. */
 const floor = 1e-10;
 
-/** Of the batches of one size: values, u γ, residuals, a cotangent, weights, one more, and rows of those that are summed. */
+/** Tensors for batches of one size: values, u γ, residuals, a cotangent, weights, one more, and rows of summed ones. */
 interface Batch {
   readonly count: number;
   readonly all: readonly Tensor[];

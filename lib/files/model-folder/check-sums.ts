@@ -1,5 +1,5 @@
-// Check sums of the files of a new folder: taken of the bytes as they are written, and compared with the files before it
-// is published.
+// Check sums of the files of a new folder: taken of the bytes as they are written, and compared with the files before
+// it is published.
 import { crc32 } from 'node:zlib';
 import { attempt, calls, ioError } from '../calls.ts';
 import { type Access, readFully, spanBytes } from '../contents.ts';

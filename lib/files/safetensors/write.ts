@@ -32,7 +32,7 @@ export interface WriteOptions extends TransferOptions {
   /** The public function that messages begin with. */
   readonly op: string;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
-  /** Told the CRC-32 of all bytes once they are synced; the file takes its place after that. Default: none is computed. */
+  /** Told the CRC-32 of all bytes once they are synced, before the file takes its place. Default: none is computed. */
   readonly onContents?: ((sum: number) => Promise<void>) | undefined;
 }
 

@@ -18,7 +18,7 @@ export class SpanMemory {
     }
     const place = this.#free.findIndex((one) => one.byteLength >= byteLength && one.byteLength <= 2 * byteLength);
     if (place >= 0) return this.#free.splice(place, 1)[0]!;
-    // What is of another size would stay for nothing.
+    // Memory of another size would stay for nothing.
     this.#free.length = 0;
     return new ArrayBuffer(byteLength);
   }

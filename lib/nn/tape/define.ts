@@ -12,7 +12,7 @@ export type { TapeFrame } from './frame.ts';
 export { linearMap, lossOf, type Part, type Product, ruleOf } from './parts.ts';
 export { type Arg, isArg, isLoss, isResult, tensorOf, type Value } from './value.ts';
 
-/** What another call made would get no gradient, nor would a parameter that is no value, and nobody would notice. */
+/** Results of another call would get no gradient, nor would a parameter that is no value, and nobody would notice. */
 function checkSources(tape: Tape, name: string, args: readonly unknown[]): void {
   for (const x of args) {
     if (isResult(x) && !tape.holds(x))

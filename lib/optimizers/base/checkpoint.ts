@@ -78,7 +78,7 @@ const describePart = ({ optimizer, steps, groups, paths, schema }: OptimizerPart
   })),
 });
 
-/** A tensor of state, the number of its part, and what a checkpoint's numbers must be, if they are not as it wants them. */
+/** A tensor of state, the number of its part, and what a checkpoint's numbers must be if they are not right. */
 interface Wanted {
   readonly tensor: Tensor;
   readonly part: number;

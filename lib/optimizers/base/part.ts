@@ -5,8 +5,8 @@ import type { Slot } from './state.ts';
 import type { OwnNumber } from './statistics.ts';
 
 /**
- * By what the state of a checkpoint must be multiplied, by name, to be that of an optimizer whose option is another one;
- * or why no factor makes it so.
+ * Factors, by name, that make the state of a checkpoint that of an optimizer whose option is another one; or why none
+ * does.
  */
 export type Conversion<O> = (stored: Readonly<O>, own: Readonly<O>) => Readonly<Record<string, number>> | string;
 

@@ -56,7 +56,7 @@ export interface CompressOptions extends TaskOptions<CompressProgress> {
   /** Of `codebook`: the seed of {@link CodebookLinear.compress}. Default: 0. */
   readonly seed?: number | undefined;
   /**
-   * Of `codebook`: a safetensors file of inputs of matrices, floating `[rows, in]` by the name of the matrix, with which
+   * Of `codebook`: a safetensors file of inputs of matrices, floating `[rows, in]` by the name of a matrix, with which
    * {@link CodebookLinear.refine} moves codes and codebooks. Matrices without inputs stay as k-means has them. Default:
    * none.
    */
