@@ -105,8 +105,8 @@ export interface MaidResult {
 /** Options of `Maid.run`. */
 export interface MaidRunOptions extends TaskOptions<MaidIteration> {
   /**
-   * State of a run, which goes on from it bit for bit and leaves it as it is at its end. A new state is one to begin with.
-   * Default: none.
+   * State of a run, which goes on from it bit for bit and leaves it as it is at its end. A new state is one to begin
+   * with. Default: none.
    */
   state?: MaidState | undefined;
 }

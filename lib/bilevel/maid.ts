@@ -78,8 +78,8 @@ export class Maid {
    * @param x0 Where the first lower solution is searched from, of the same dtype and device; it is not written.
    * @throws ERR_ARGUMENT for NaN and infinity and for what functions throw, with the function and the iteration, and
    * for a lower problem that is not strongly convex as `mu` and `lipschitz` say; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for
-   * tensors that do not fit; ERR_STATE for a state of which another run goes on; ERR_DISPOSED, also if functions dispose
-   * of what they are given; ERR_MEMORY; the signal's reason when aborted. θ is then as before
+   * tensors that do not fit; ERR_STATE for a state of which another run goes on; ERR_DISPOSED, also if functions
+   * dispose of what they are given; ERR_MEMORY; the signal's reason when aborted. θ is then as before
    */
   async run(theta: Tensor, x0: Tensor, options: MaidRunOptions = {}): Promise<MaidResult> {
     const place = `${where}.run`;
