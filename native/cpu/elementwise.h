@@ -19,11 +19,17 @@ template <int inputs, class F, class T>
         size, out, streams, [=](int64_t i) { return T(f(x[i], y[i])); }, x, y);
 }
 
-using FloatLoop = void (*)(const void*, const float*, const float*, float*, int64_t, bool);
+template <class T>
+using ElementLoop = void (*)(const void*, const T*, const T*, T*, int64_t, bool);
 
-// Out of line, so that all functions share it. `y` is null for one operand.
-[[gnu::noinline]] inline void set_halves(FloatLoop loop, const void* function, const View& x,
-                                         const View* y, const View& out, const Chunk& c) {
+struct ElementLoops {
+  ElementLoop<float> single;
+  ElementLoop<double> wide;
+};
+
+// The same for a chunk of 16 bits, in blocks of f32.
+inline void set_halves(ElementLoop<float> loop, const void* function, const View& x, const View* y,
+                       const View& out, const Chunk& c) {
   alignas(kLine) float a[kBlock], b[kBlock];
   for (int64_t i = 0; i < c.size; i += kBlock) {
     const int64_t at = c.begin + i, n = std::min(kBlock, c.size - i);
@@ -34,35 +40,36 @@ using FloatLoop = void (*)(const void*, const float*, const float*, float*, int6
   }
 }
 
-// `y` is empty for one operand.
-template <int inputs, class F>
-void for_operands(const F& f, const List<View>& out, const List<View>& x, const List<View>& y,
-                  Stream& stream) {
+// Out of line, so that all functions share it. `y` is empty for one operand.
+[[gnu::noinline]] inline void for_operands(const ElementLoops& loops, const void* function,
+                                           const List<View>& out, const List<View>& x,
+                                           const List<View>& y, Stream& stream) {
   const Chunks chunks(out, stream);
   chunks.run([&](const Chunk& c) {
     const View &to = out[c.tensor], &first = x[c.tensor];
-    const View* second = inputs == 2 ? &y[c.tensor] : nullptr;
-    if (is_half(to.dtype))
-      return set_halves(set_elements<inputs, F, float>, &f, first, second, to, c);
-    visit(to.dtype, [&]<class T>() {
+    const View* second = y.count > 0 ? &y[c.tensor] : nullptr;
+    const auto run = [&]<class T>(ElementLoop<T> loop) {
       const T* a = first.as<T>() + c.begin;
-      const T* b = inputs == 2 ? second->as<T>() + c.begin : a;
+      const T* b = second ? second->as<T>() + c.begin : a;
       T* result = to.as<T>() + c.begin;
-      set_elements<inputs, F>(&f, a, b, result, c.size, streams_to(to, result, a, b));
-    });
+      loop(function, a, b, result, c.size, streams_to(to, result, a, b));
+    };
+    if (is_half(to.dtype)) return set_halves(loops.single, function, first, second, to, c);
+    if (to.dtype == Dtype::kF64) return run(loops.wide);
+    run(loops.single);
   });
 }
 
 // out = f(x), for lists as long as `out`. F is of plain data. An output may be an input.
 template <class F>
 void for_elements(const F& f, const List<View>& out, const List<View>& x, Stream& stream) {
-  for_operands<1>(f, out, x, {}, stream);
+  for_operands({set_elements<1, F, float>, set_elements<1, F, double>}, &f, out, x, {}, stream);
 }
 // out = f(x, y).
 template <class F>
 void for_elements(const F& f, const List<View>& out, const List<View>& x, const List<View>& y,
                   Stream& stream) {
-  for_operands<2>(f, out, x, y, stream);
+  for_operands({set_elements<2, F, float>, set_elements<2, F, double>}, &f, out, x, y, stream);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -2,7 +2,9 @@
 // A job that makes a model folder out of another one: some tensors anew, the others as they are, at once and whole.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { checkSumBytes } from '../../lib/files/model-folder/check-sums.ts';
 import { Folder as ModelFolder } from '../../lib/files/model-folder/folder.ts';
+import { MemoryRecords } from '../../lib/files/model-folder/journal.ts';
 import { differenceOf, isRun, statesOf, textOf } from '../../lib/files/model-folder/run-record.ts';
 import { Weights } from '../../lib/files/model-folder/weights.ts';
 import { Workspace } from '../../lib/files/model-folder/workspace.ts';
@@ -41,11 +43,13 @@ it('writes some tensors anew and all others byte for byte, and goes on after wha
   const run = textOf({ format: 1, options: {}, files: [] });
   expect(await workspace.begin(run, false)).toBe(false);
   const told: [number, number][] = [];
+  const sums = new MemoryRecords(checkSumBytes, 2);
   const write = () =>
     writeWeights(workspace, weights, replaced, {
       op,
       signal: undefined,
       onBytes: (done, total) => told.push([done, total]),
+      sums,
     });
   await write();
   expect(told.at(-1)).toEqual([8 + 36 + 4, 8 + 36 + 4]);

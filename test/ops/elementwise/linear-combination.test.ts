@@ -57,7 +57,7 @@ describe.each(devices)('linear_combination on %s', (kind) => {
     }
     // In place, and each sum rounds again.
     const [x, y] = [terms[awkward.length - 1]!, terms[2 * awkward.length - 1]!];
-    const sums = new Tensor(device, x.shape, { dtype });
+    const sums = new Tensor(device, x.shape, dtype);
     ops.linearCombination(device, { out: [sums], terms: [x, y], coefficients: [1, 1] });
     ops.linearCombination(device, { out: [y], terms: [x, y], coefficients: [1, 1] });
     expect(await y.read()).toEqual(await sums.read());
