@@ -11,7 +11,8 @@ import { type Case, cases, count, labels, rows } from './cases.ts';
 type Model = Record<string, Tensor>;
 type Dtype = 'f32' | 'f64' | 'f16' | 'bf16';
 
-const seedOf = (name: string): number => [...name].reduce((seed, letter) => seed * 31 + letter.charCodeAt(0), 7) >>> 0;
+const seedOf = (name: string): number =>
+  [...name].reduce((seed, letter) => (Math.imul(seed, 31) + letter.charCodeAt(0)) | 0, 7) >>> 0;
 
 const drawn = new Map<string, Float64Array>();
 /** Normal numbers, made once. */
