@@ -71,8 +71,8 @@ export class MaidState extends StatefulSteps {
 
   static {
     onState = (state, theta, call) =>
-      state.#steps.run('run', (where) => {
-        if (theta !== state.#theta) throw refusal(where, 'theta', 'be the tensor of the state', 'another one');
+      state.#steps.run('run', () => {
+        if (theta !== state.#theta) throw refusal('Maid.run', 'theta', 'be the tensor of the state', 'another one');
         return call(state.#kept);
       });
   }

@@ -54,7 +54,7 @@ export function timesOf({ tests, verified }, budgets) {
 }
 
 /** The same test takes up to half as long again beside others that want the same caches: so far a family may be over. */
-const noise = 1.5;
+export const noise = 1.5;
 
 /**
  * Families that are over their budgets, on a machine that takes so many times as long as the one of the budgets.

@@ -260,7 +260,7 @@ describe.each(devices)('runs of Maid on %s', (kind) => {
     using state = new MaidState(theta, zeros(device));
     const maid = new Maid(leastSquares(device), { ...options, eps0: 1e-3, maxIterations: 1 });
     await expect(maid.run(start(device), zeros(device), { state })).rejects.toThrow(
-      'MaidState.run: theta must be the tensor of the state, got another one',
+      'Maid.run: theta must be the tensor of the state, got another one',
     );
     await expect(maid.run(theta, Tensor.zeros(device, [4, 1], { dtype: 'f64' }), { state })).rejects.toMatchObject({
       code: 'ERR_SHAPE',

@@ -30,11 +30,10 @@ async function boRepGaps(oracle: BilevelOracle, marks: readonly number[]): Promi
 async function blockSlopes(
   device: Device,
   marks: readonly number[],
-  options: { variant: 'v1' | 'v2'; blocksPerStep: number; lowerLr?: number },
-  noise = 0,
+  options: { variant: 'v1' | 'v2'; blocksPerStep: number },
   dtype: Dtype = 'f64',
 ): Promise<number[]> {
-  const blocks = blocksOf(device, dtype, noise);
+  const blocks = blocksOf(device, dtype, 0);
   const rates = { alpha: 0.5, beta: 0.5, lr: 0.02, lowerLr: 0.1, seed: 1 };
   const method = new MultiBlockBilevel(blocks, { ...rates, ...options });
   const slopes: number[] = [];
@@ -52,16 +51,14 @@ async function toyErrors(device: Device, n: number, marks: readonly number[], dt
   const method = new LvHba(problem, { ...steps, gamma1: 1, gamma2: 1, penalty: { c: 1, p: 0.3 } });
   await method.init();
   const errors: number[] = [];
-  let multiplier = 0;
   for (let k = 0; k < marks.at(-1)!; ++k) {
     await method.step();
     if (!marks.includes(k + 1)) continue;
     const x = await read(problem.x);
     errors.push(Math.hypot(...x.map((value) => value + 0.3)) / (0.3 * Math.sqrt(n)));
-    multiplier = (await read(method.multipliers))[0]! / rowOf(n);
   }
   method.dispose();
-  return { errors, multiplier };
+  return errors;
 }
 
 const within = (found: readonly number[], expected: readonly number[], share: number) => {
@@ -94,7 +91,7 @@ describe.each(onlyCpu)('tables of methods of two levels on %s', (kind) => {
   });
 });
 
-describe.each(devices)('first steps of methods of two levels on %s', (kind) => {
+describe.each(devices.filter((kind) => kind !== 'cpu'))('first steps of methods of two levels on %s', (kind) => {
   const device = Device.open(kind);
   const cpu = Device.open('cpu');
   afterAll(() => Promise.all([device.close(), cpu.close()]));
@@ -103,14 +100,19 @@ describe.each(devices)('first steps of methods of two levels on %s', (kind) => {
     const share = dtype === 'f64' ? 1e-9 : 1e-2;
     const runs: ((on: Device) => Promise<number[]>)[] = [
       (on) => boRepGaps(cosh(on, dtype), [20, 40]),
-      (on) => blockSlopes(on, [20], { variant: 'v2', blocksPerStep: 12 }, 0, dtype),
-      (on) => blockSlopes(on, [10], { variant: 'v1', blocksPerStep: 12 }, 0, dtype),
-      async (on) => (await toyErrors(on, 10, [50, 100], dtype)).errors,
+      (on) => blockSlopes(on, [20], { variant: 'v2', blocksPerStep: 12 }, dtype),
+      (on) => blockSlopes(on, [10], { variant: 'v1', blocksPerStep: 12 }, dtype),
+      (on) => toyErrors(on, 10, [50, 100], dtype),
     ];
     for (const run of runs) within(await run(device), await run(cpu), share);
   });
+});
+
+describe.each(devices)('methods of two levels on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
 
   it('LV-HBA: the toy with a linear constraint after 100 steps', async () => {
-    within((await toyErrors(device, 10, [100])).errors, [0.1454], 1e-3);
+    within(await toyErrors(device, 10, [100]), [0.1454], 1e-3);
   });
 });

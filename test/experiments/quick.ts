@@ -1,7 +1,8 @@
-// `--quick` of an experiment takes 10 seconds of the processor at most, which a busy machine disturbs less than the clock.
+// `--quick` of an experiment takes 10 seconds of the processor at most, measured as the budgets of tests are.
 import { expect } from 'vitest';
+import { allowance } from '../support/processor.ts';
 
-const mostSeconds = 10;
+const mostSeconds = 10 * allowance();
 
 /** Result of a tiny run, which all that `--quick` makes of the experiment consists of. */
 export async function quickly<T>(run: () => Promise<T>): Promise<T> {

@@ -31,7 +31,7 @@ const filesOf = (folder: string): Record<string, string> =>
 
 it('R3: a kill at any time leaves the new folder whole or none, and the next run goes on', {
   ...kills.tagged,
-  timeout: kills.limit(60_000),
+  timeout: kills.limit(180_000),
 }, async () => {
   using folder = new Folder();
   const { base, models } = inputs(folder);
@@ -82,7 +82,7 @@ const commands = goal('R3', { ci: 6, deep: 20 });
 
 it('R3: the command that is killed at random moments goes on to the same bytes', {
   ...commands.tagged,
-  timeout: commands.limit(60_000),
+  timeout: commands.limit(180_000),
 }, async () => {
   using folder = new Folder();
   const { base, models } = inputs(folder);

@@ -96,8 +96,9 @@ describe.each(classes)('%s', (_name, Class) => {
     expect(await bits(b)).toEqual(await bits(a));
     expect(await stateBits(other)).toEqual(await stateBits(one));
     // A version to come may mean anything.
+    const version = String((await written()) + 1);
     const next = edited(folder.file('x'), ({ __metadata__: own }) => {
-      own['version'] = '2';
+      own['version'] = version;
     });
     writeFileSync(folder.file('next'), next);
     await expect(other.load(folder.file('next'))).rejects.toThrow(code('ERR_STATE'));

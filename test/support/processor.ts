@@ -1,8 +1,13 @@
 // Processor time of this process, as Linux counts it.
 import { existsSync, readFileSync } from 'node:fs';
+import { noise } from '../../scripts/test-table/families.mjs';
+import { slowness } from '../../scripts/test-table/slowness.mjs';
 
 const stat = '/proc/self/stat';
 const msPerTick = 10; // USER_HZ is 100 on every architecture that Node.js runs on
+
+/** Factor of seconds that work may take here, as budgets of families have it: of a slower machine, and of busy neighbours. */
+export const allowance = (): number => noise * slowness();
 
 /** Linux counts the time of children that have ended, too. */
 export const countsChildren: boolean = existsSync(stat);

@@ -110,4 +110,4 @@ export function linearWith(layer: Linear | Applied, x: Arg, addend: Maybe): Valu
  * @throws ERR_ARGUMENT for what is no option; ERR_SHAPE, ERR_DTYPE
  */
 export const linear = (layer: Linear | Applied, x: Arg, options?: LinearOptions): Value =>
-  linearWith(layer, x, options && readOptions('nn.linear', options, schema).addend);
+  linearWith(layer, x, options === undefined ? undefined : readOptions('nn.linear', options, schema).addend);

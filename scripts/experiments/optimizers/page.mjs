@@ -69,7 +69,8 @@ export function pageOf(outcomes, effort) {
     '![Loss over samples](../images/experiment-optimizers-loss.png)',
     '![Loss at the end over rates](../images/experiment-optimizers-rates.png)',
     '## Verdicts',
-    `The rule: figures are those of the best rate, the one with the smallest mean loss on samples that are not trained. A method is ` +
+    `The rule: figures are those of the best rate, the one with the smallest mean loss on samples that are not trained, means over seeds; ` +
+      'differences in percent are means of the differences at each seed, so that they are not those of the means. A method is ' +
       '*better* than another one in a task if it is at every seed, and by more, on average, than the larger spread (largest minus ' +
       'smallest) over seeds of both. A claim to be better is *seen* if the method is better in more than half of the tasks and worse in ' +
       'none, *refuted* if it is worse in more than half and better in none, else *not seen at this size*. A claim to be as good is *seen* ' +
