@@ -148,7 +148,7 @@ describe.each(devices)('loraAttentionGrad on %s', (kind) => {
     expect(errors[2]! / errors[4]!).toBeGreaterThan(10);
   });
 
-  it('errs more with larger scores: degree 8 is good for scores about 2.3, and degree 6 for none about 8', async () => {
+  it('errs more with larger scores: degree 8 is good for scores about 2.3, and scores about 8 want the exact mode', async () => {
     const length = kind === 'cpu' ? 256 : 64;
     /** Queries and keys whose bound on scores is `most`: scores grow like the square of their size. */
     const sized = (most: number): Numbers => {
@@ -185,8 +185,6 @@ describe.each(devices)('loraAttentionGrad on %s', (kind) => {
     expect(expected(large).most).toBeCloseTo(8.3, 6);
     expect(await run(large, 'f32')).toMatchObject({ mode: 'exact', degree: 0 });
     expect(await run(large, 'f64')).toMatchObject({ mode: 'exact', degree: 0 });
-    const [far] = await errorsOf(large, [6]);
-    expect(far).toBeGreaterThan(0.05);
   });
 
   it('takes the chain by itself where it is certain, and is exact where it is not', async () => {

@@ -91,8 +91,8 @@ const changes: [flag: string, words: string[], told: object, dtypes?: string[]][
   ['--dtype', ['--method', 'average', '--dtype', 'bf16', '--skip', '**.bias'], { bytes: 2 * (30 + 42 + 42) + 4 * 7 }, ['BF16', 'BF16', 'BF16', 'F32']],
   ['--density', ['--method', 'ties', '--density', '0.5'], { density: [60 / 121, 60 / 121], formula: expect.stringMatching(/, density 0\.5$/) }],
   ['--alpha', ['--method', 'opcm', '--alpha', '0'], { tensors: expect.arrayContaining([expect.objectContaining({ ranks: [0, 0] })]) }],
-  ['--shuffle', ['--method', 'opcm', '--shuffle', '1'], { models: [{ label: 'models[1]' }, { label: 'models[0]' }] }],
-  ['--shuffle of another seed', ['--method', 'opcm', '--shuffle', '0'], { models: [{ label: 'models[0]' }, { label: 'models[1]' }] }],
+  ['--shuffle', ['--method', 'opcm', '--shuffle', '0'], { models: [{ label: 'models[1]' }, { label: 'models[0]' }] }],
+  ['--shuffle of another seed', ['--method', 'opcm', '--shuffle', '1'], { models: [{ label: 'models[0]' }, { label: 'models[1]' }] }],
   ['--shard-size', ['--method', 'average', '--shard-size', '200'], { bytes: 484 }, ['F32', 'F32', 'F32', 'F32']],
 ]; // biome-ignore format: a line each
 

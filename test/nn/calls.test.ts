@@ -108,6 +108,17 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
     expect(message).toContain(words);
   });
 
+  it('an addend has the shape of what it is added to', () => {
+    const make = nn.init(device, { seed: 1 });
+    const model = { layer: make.linear(3, 2) };
+    const x = Tensor.zeros(device, [2, 3, 3]);
+    for (const shape of [[6, 2], [2, 3, 1], [2]]) {
+      const addend = Tensor.zeros(device, shape);
+      using evaluate = nn.forward((m: nn.Traced<typeof model>) => nn.linear(m.layer, x, { addend }));
+      expect(() => evaluate(model)).toThrow(`addend must be [2,3,2], as the result is, got [${shape}]`);
+    }
+  });
+
   it('a parameter that is reached past the argument is refused', () => {
     using step = nn.valueAndGrad((net: nn.Traced<Net>) =>
       nn.sum(nn.multiply(net.head.bias!, model.head.bias as Tensor)),

@@ -137,6 +137,27 @@ describe.each(devices)('on %s', (kind) => {
     expect(taken['0.0.momenta']!.dtype).toBe('bf16');
   });
 
+  it.each([
+    ['f32', { stateDtype: 'bf16' }, 'bf16'],
+    ['f64', {}, 'f32'],
+  ] as const)('converts what is left of gradients from %s by %j', async (from, more, to) => {
+    const make = (dtype: Dtype, own: object): AnyOptimizer =>
+      new DCTAdamW([tensor(device, [6, 4], 1, 1, dtype)], {
+        rank: 2,
+        errorFeedback: true,
+        ...own,
+      }) as unknown as AnyOptimizer;
+    const [given, taken] = [make(from, {}), make('f32', more)];
+    given.step([tensor(device, [6, 4], 2, 1, from)]);
+    await given.save(folder.file('x'));
+    await taken.load(folder.file('x'));
+    const feedback = taken.part().tensors['0.0.feedback']!;
+    expect(feedback.dtype).toBe(to);
+    const source = await valuesOf(given.part().tensors['0.0.feedback']!);
+    expect(Math.max(...source.map(Math.abs))).toBeGreaterThan(0.1);
+    expect(await valuesOf(feedback)).toEqual(source.map((x) => rounded(x, to)));
+  });
+
   it('refuses other masters, and says why', async () => {
     const half = () => [tensor(device, [4], 1, 1, 'bf16')];
     const optimizer = sgd(half(), { masterWeights: 'fp32' });

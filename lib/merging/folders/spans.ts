@@ -92,10 +92,12 @@ export async function* readAhead(
       const { reading, buffers } = ahead!;
       using owned = ahead!.owned;
       const tensors = await reading;
+      memory.check();
       ahead = begin(spans[i + 1]);
       yield { span, tensors, owned };
       memory.giveBack(buffers, task.wait(task.device.synchronize()));
     }
+    await memory.settle();
   } finally {
     await ahead?.reading.catch(() => {});
     ahead?.owned.dispose();

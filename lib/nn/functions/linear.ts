@@ -1,4 +1,6 @@
+import { refusal } from '../../core/errors.ts';
 import { kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
+import { isSameShape } from '../../core/shapes.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
 import { type Arg, defineOwn, isArg, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
@@ -49,6 +51,8 @@ const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias?: Maybe, adden
     const transB = turned === 'b' ? turn : undefined;
     f.ops.gemm({ a, b, c, addend: undefined, bias: undefined, alpha, beta, transA, transB, products: of });
   };
+  if (addend && !isSameShape(addend.shape, out.shape))
+    throw refusal('linear', 'addend', `be [${out.shape}], as the result is`, `[${addend.shape}]`, 'ERR_SHAPE');
   const added = addend && f.rows(addend);
   const shift = bias && tensorOf(bias);
   const beta = added ? 1 : 0;

@@ -72,7 +72,6 @@ export const cosineMoments: Part<Kept, 'momenta' | 'roots' | 'indices' | 'steps'
     },
     conversions: { errorFeedback: () => 'codes and numbers of another kind are not made of each other' },
     bound: {
-      feedback: 'codes are no numbers',
       ranges: 'codes stand for other numbers once the ends of their ranges are rounded',
     },
     slots: (weight, options) => ({ ...coordinatesOf(weight, options), ...feedbackOf(weight, options) }),

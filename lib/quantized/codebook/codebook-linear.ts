@@ -21,7 +21,7 @@ import { bitsFor } from './bits-for.ts';
 import { clustered } from './clustered.ts';
 import { codebookProduct } from './codebook-product.ts';
 import type { CodebookParts, CodebookProgress } from './parts.ts';
-import { type RefineOptions, type RefineResult, refined } from './refined.ts';
+import { finiteOutputs, type RefineOptions, type RefineResult, refined } from './refined.ts';
 
 /** Codebooks that two bytes a row can name. */
 const mostGroups = 65_536;
@@ -269,7 +269,9 @@ export class CodebookLinear implements Applied {
       );
     refining.add(this);
     try {
-      return await refined(where, this, x, options, weights.get(this));
+      const result = await refined(where, this, x, options, weights.get(this));
+      if (!result) throw refusal(where, 'x', finiteOutputs, 'an energy of 0');
+      return result;
     } finally {
       refining.delete(this);
     }

@@ -73,16 +73,19 @@ const schema: Schema<Resolved<RefineOptions, 'lr' | 'keep' | 'weight' | 'signal'
   ...watchers<RefineProgress>(),
 };
 
+export const finiteOutputs = 'give outputs of the weight that are finite and not all 0';
+
 const beta1 = 0.9;
 const beta2 = 0.999;
 
+/** Nothing where all outputs are 0: the layer stays as it is then. */
 export async function refined(
   where: string,
   layer: CodebookParts,
   x: Tensor,
   options: RefineOptions,
   original: Tensor | undefined,
-): Promise<RefineResult> {
+): Promise<RefineResult | undefined> {
   check.alive(where, 'layer', layer.codebooks);
   const { inputs, codes, codebooks } = layer;
   const { device } = codes;
@@ -101,6 +104,7 @@ export async function refined(
   using owned = new Owned<Tensor>();
   const learning = new Learning(task, owned, layer, { weight, x, mapping });
   const scale = await learning.scale(where);
+  if (scale === undefined) return undefined;
   const { steps, lr = 0.01, codebookLr } = given;
   let before = Number.NaN;
   let best = Number.POSITIVE_INFINITY;
@@ -209,8 +213,8 @@ class Learning {
     }
   }
 
-  /** The root mean square of the weight. @throws ERR_ARGUMENT for what is not finite, and for outputs of zeros alone */
-  async scale(where: string): Promise<number> {
+  /** The root mean square of the weight, or nothing where all outputs are 0. @throws ERR_ARGUMENT for NaN and infinity */
+  async scale(where: string): Promise<number | undefined> {
     const { queue } = this.#task;
     ops.gemm(queue, { a: this.#weight, b: this.#moments, c: this.#gradient });
     vectors.dots(
@@ -223,8 +227,8 @@ class Learning {
     );
     const [[energy, squares]] = await this.#task.readAll(this.#error);
     if (!Number.isFinite(squares!)) throw refusal(where, 'weight', 'be finite in f32', 'NaN or infinity');
-    if (!(energy! > 0 && energy! < Number.POSITIVE_INFINITY))
-      throw refusal(where, 'x', 'give outputs of the weight that are finite and not all 0', `an energy of ${energy}`);
+    if (!Number.isFinite(energy!)) throw refusal(where, 'x', finiteOutputs, `an energy of ${energy}`);
+    if (energy! <= 0) return undefined;
     this.#energy = energy!;
     return Math.sqrt(squares! / this.#weight.size);
   }

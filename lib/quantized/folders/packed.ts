@@ -128,9 +128,10 @@ async function byCodebooks(
   if (inputs && calibration) {
     const x = await numbersOf(task, { info: inputs, file: calibration }, owned);
     const where = `${op}: calibration of ${quote(name)}`;
-    const { before, after } = await refined(where, layer, x, { steps, weight, signal }, undefined);
+    const result = await refined(where, layer, x, { steps, weight, signal }, undefined);
     owned.drop(x);
-    outputs = { before, after };
+    // Where all outputs are 0, so are their errors.
+    outputs = result ? { before: result.before, after: result.after } : { before: 0, after: 0 };
   }
   const decoded = owned.add(new Tensor(task.device, form.shape, 'f32'));
   const found = owned.add(new Tensor(task.device, [2], 'f64'));

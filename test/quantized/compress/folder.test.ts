@@ -152,6 +152,11 @@ describe.each(devices)('compressModel on %s', (kind) => {
       expect(await refused({})).toMatch(new RegExp(`^${code} compressModel: calibration of "${name}"`));
     }
     expect(existsSync(folder.file('none'))).toBe(false);
+    // Inputs without outputs leave nothing to refine.
+    using nothing = Tensor.zeros(device, [4, 128]);
+    await saveTensors(calibration, { [name]: nothing });
+    const { tensors } = await compressModel({ ...options, out: folder.file('plain') });
+    expect(tensors.find(({ tensor }) => tensor === name)!.outputError).toEqual({ before: 0, after: 0 });
   });
 
   it('keeps the parts of a matrix in one file, and says so in a new index', async () => {
