@@ -4,7 +4,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { type BilevelOracle, BoRep, LvHba, MultiBlockBilevel } from '../../lib/bilevel/index.ts';
 import { Device, type Tensor } from '../../lib/index.ts';
-import { devices, onlyCpu } from '../support/devices.ts';
+import { devices, onlyCpu, onlyCuda } from '../support/devices.ts';
 import { blocksOf, upperAt } from './blocks.ts';
 import { cosh, optimum, valueAt } from './cosh.ts';
 import { linearConstraint, rowOf } from './linear-constraint.ts';
@@ -91,7 +91,7 @@ describe.each(onlyCpu)('tables of methods of two levels on %s', (kind) => {
   });
 });
 
-describe.each(devices.filter((kind) => kind !== 'cpu'))('first steps of methods of two levels on %s', (kind) => {
+describe.each(onlyCuda)('first steps of methods of two levels on %s', (kind) => {
   const device = Device.open(kind);
   const cpu = Device.open('cpu');
   afterAll(() => Promise.all([device.close(), cpu.close()]));

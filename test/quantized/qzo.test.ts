@@ -5,7 +5,7 @@ import { Device, ops, Tensor } from '../../lib/index.ts';
 import { QZO } from '../../lib/quantized/index.ts';
 import { Folder } from '../files/folder.ts';
 import { normal } from '../support/data.ts';
-import { devices, onlyCpu } from '../support/devices.ts';
+import { devices, onlyCpu, onlyCuda } from '../support/devices.ts';
 import { settledMemory } from '../support/settled.ts';
 import { thrownBy, valuesOf } from '../support/tensors.ts';
 import { Regression } from './problem.ts';
@@ -163,7 +163,7 @@ describe.each(devices)('QZO on %s', (kind) => {
   });
 });
 
-describe.each(devices.filter((kind) => kind !== 'cpu'))('QZO on %s and on the CPU', (kind) => {
+describe.each(onlyCuda)('QZO on %s and on the CPU', (kind) => {
   it('comes to the same loss in 100 steps', async () => {
     const ends: number[] = [];
     for (const own of [kind, 'cpu'] as const) {

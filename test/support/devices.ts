@@ -8,3 +8,5 @@ export const kind: Kind = runDevice() === 'cpu' ? 'cpu' : 'cuda';
 export const devices: readonly Kind[] = [kind];
 /** For the part of a file that a run on another device need not repeat. */
 export const onlyCpu: readonly 'cpu'[] = kind === 'cpu' ? [kind] : [];
+/** For the part of a file that compares another device with the CPU. */
+export const onlyCuda: readonly 'cuda'[] = kind === 'cuda' ? [kind] : [];
