@@ -1,4 +1,5 @@
 import * as check from '../core/check.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { type Given, optional, positive, readOptions, type Schema, whole } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -9,16 +10,19 @@ export interface InitLogNormalOptions {
   gain: number;
   /** Inputs of an output, > 0. Default: the elements of a row, all axes but the first; of a vector all. */
   fan: number | undefined;
-  /** The mean of the sizes over their standard deviation, > 0. Default 1.5. */
+  /** The mean of the sizes over their standard deviation, from 0.01 to 10⁶. Default 1.5. */
   ratio: number;
   /** Of sizes and signs: another one for each weight. Default 0. */
   seed: number;
 }
 
+/** Below, sizes differ so much that some are beyond f32. */
+const leastRatio = 0.01;
+
 const schema: Schema<InitLogNormalOptions> = {
   gain: positive(1),
   fan: optional(positive(1)),
-  ratio: positive(1.5),
+  ratio: positive(1.5, 1e6),
   seed: whole(0, 0, 2 ** 32 - 1),
 };
 
@@ -35,6 +39,7 @@ const schema: Schema<InitLogNormalOptions> = {
 export function initLogNormal(weight: Tensor, options: Given<InitLogNormalOptions> = {}): void {
   const where = 'initLogNormal';
   const { gain, fan, ratio, seed } = readOptions(where, options, schema);
+  if (ratio < leastRatio) throw refusal(where, 'ratio', `be at least ${leastRatio}`, ratio);
   check.tensor(where, 'weight', weight, { dtypes: check.arithmetic });
   const { device, shape, dtype, size } = weight;
   const inputs = fan ?? Math.max(1, shape.length > 1 ? shape.slice(1).reduce((a, b) => a * b, 1) : size);

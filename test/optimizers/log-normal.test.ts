@@ -60,7 +60,15 @@ describe.each(devices)('initLogNormal on %s', (kind) => {
 
   it('refuses what it cannot draw', () => {
     const weight = Tensor.zeros(device, [2, 2]);
-    for (const options of [{ gain: 0 }, { fan: 0 }, { ratio: -1 }, { seed: 0.5 }, { mean: 1 }])
+    for (const options of [
+      { gain: 0 },
+      { fan: 0 },
+      { ratio: -1 },
+      { ratio: 1e-3 },
+      { ratio: 1e160 },
+      { seed: 0.5 },
+      { mean: 1 },
+    ])
       expect(thrownBy(() => initLogNormal(weight, options as never)).code).toBe('ERR_ARGUMENT');
     expect(thrownBy(() => initLogNormal(Tensor.zeros(device, [2], { dtype: 'bf16' }))).code).toBe('ERR_DTYPE');
   });
