@@ -13,11 +13,13 @@ struct ElementwisePiece {
 
   template <class T>
   __device__ void run(const Piece& piece) const {
-    const int t = piece.tensor;
+    // In registers: beside stores, they would be read again for each vector.
+    const Operand to = out[piece.tensor], of_x = x[piece.tensor];
+    [[maybe_unused]] const Operand of_y = inputs == 2 ? y[piece.tensor] : of_x;
     for_vectors(piece, [&](int64_t at, int n) {
       T a[kVector], b[kVector], result[kVector];
-      load_wide(x[t], at, n, a);
-      if constexpr (inputs == 2) load_wide(y[t], at, n, b);
+      load_wide(of_x, at, n, a);
+      if constexpr (inputs == 2) load_wide(of_y, at, n, b);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         if constexpr (inputs == 1)
@@ -26,11 +28,11 @@ struct ElementwisePiece {
           result[i] = f(a[i], b[i]);
       }
       if constexpr (adds) {
-        load_wide(out[t], at, n, a);
+        load_wide(to, at, n, a);
 #pragma unroll
         for (int i = 0; i < kVector; ++i) result[i] += a[i];
       }
-      store_wide(out[t], at, n, result);
+      store_wide(to, at, n, result);
     });
   }
   __device__ void operator()(const Piece& piece) const {

@@ -141,17 +141,22 @@ __device__ __forceinline__ void store(const Operand& x, int64_t at, int n,
 
 // The same of a kernel that computes in T what is of T, and in f32 what is of 16 bits.
 template <class T>
-__device__ __forceinline__ void load_wide(const Operand& x, int64_t at, int n, T (&out)[kVector]) {
+__device__ __forceinline__ void load_wide(const void* data, Dtype dtype, int64_t at, int n,
+                                          T (&out)[kVector]) {
   if constexpr (std::is_same_v<T, double>) {
-    load_raw(x.as<const double>() + at, n, out);
+    load_raw(static_cast<const double*>(data) + at, n, out);
   } else {
-    on_single_or_half(x.dtype, [&]<class S>() {
+    on_single_or_half(dtype, [&]<class S>() {
       S raw[kVector];
-      load_raw(x.as<const S>() + at, n, raw);
+      load_raw(static_cast<const S*>(data) + at, n, raw);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) out[i] = convert<float>(raw[i]);
     });
   }
+}
+template <class T>
+__device__ __forceinline__ void load_wide(const Operand& x, int64_t at, int n, T (&out)[kVector]) {
+  load_wide(x.data, x.dtype, at, n, out);
 }
 template <class T>
 __device__ __forceinline__ void store_wide(const Operand& x, int64_t at, int n,

@@ -11,16 +11,16 @@ struct CombinePiece {
 
   template <class T>
   __device__ void combine(const Piece& piece) const {
-    const int t = piece.tensor;
+    const Operand to = out[piece.tensor];
     for_vectors(piece, [&](int64_t at, int n) {
       T sum[kVector], x[kVector];
       for (int j = 0; j < count; ++j) {
         const T factor = T(coefficients[j]());
-        load_wide(terms[int64_t(j) * tensors + t], at, n, x);
+        load_wide(terms[int64_t(j) * tensors + piece.tensor].data, to.dtype, at, n, x);
 #pragma unroll
         for (int i = 0; i < kVector; ++i) sum[i] = j == 0 ? factor * x[i] : sum[i] + factor * x[i];
       }
-      store_wide(out[t], at, n, sum);
+      store_wide(to, at, n, sum);
     });
   }
   __device__ void operator()(const Piece& piece) const {
