@@ -24,12 +24,6 @@ __device__ __forceinline__ void on_floating(Dtype dtype, F&& f) {
   }
 }
 template <class F>
-__device__ __forceinline__ void on_single_or_half(Dtype dtype, F&& f) {
-  if (dtype == Dtype::kF32) return f.template operator()<float>();
-  if (dtype == Dtype::kF16) return f.template operator()<Half>();
-  f.template operator()<Bfloat16>();
-}
-template <class F>
 __device__ __forceinline__ void on_storage(Dtype dtype, F&& f) {
   if (dtype == Dtype::kI32) return f.template operator()<int32_t>();
   if (dtype == Dtype::kU8) return f.template operator()<uint8_t>();

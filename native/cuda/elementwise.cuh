@@ -1,5 +1,4 @@
-// A function of one or two operands, element by element over lists, in their common dtype; those of
-// 16 bits in f32, rounded once.
+// A function of one or two operands, element by element over lists, in their common dtype.
 #pragma once
 #include "cuda/lists.cuh"
 
@@ -13,13 +12,13 @@ struct ElementwisePiece {
 
   template <class T>
   __device__ void run(const Piece& piece) const {
-    // In registers: beside stores, they would be read again for each vector.
-    const Operand to = out[piece.tensor], of_x = x[piece.tensor];
-    [[maybe_unused]] const Operand of_y = inputs == 2 ? y[piece.tensor] : of_x;
+    T* to = out[piece.tensor].template as<T>();
+    const T* of_x = x[piece.tensor].template as<const T>();
+    [[maybe_unused]] const T* of_y = inputs == 2 ? y[piece.tensor].template as<const T>() : nullptr;
     for_vectors(piece, [&](int64_t at, int n) {
       T a[kVector], b[kVector], result[kVector];
-      load_wide(of_x, at, n, a);
-      if constexpr (inputs == 2) load_wide(of_y, at, n, b);
+      load_raw(of_x + at, n, a);
+      if constexpr (inputs == 2) load_raw(of_y + at, n, b);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         if constexpr (inputs == 1)
@@ -28,11 +27,11 @@ struct ElementwisePiece {
           result[i] = f(a[i], b[i]);
       }
       if constexpr (adds) {
-        load_wide(to, at, n, a);
+        load_raw(to + at, n, a);
 #pragma unroll
         for (int i = 0; i < kVector; ++i) result[i] += a[i];
       }
-      store_wide(to, at, n, result);
+      store_raw(to + at, n, result);
     });
   }
   __device__ void operator()(const Piece& piece) const {
@@ -43,8 +42,8 @@ struct ElementwisePiece {
   }
 };
 
-// out = f(x), or f(x, y): `lists` are out and the inputs, all floating. F is a struct of plain data
-// with a __device__ operator() that is a template of the type. An output may be an input. With
+// out = f(x), or f(x, y): `lists` are out and the inputs, all f32 or f64. F is a struct of plain
+// data with a __device__ operator() that is a template of the type. An output may be an input. With
 // `adds` the result is added to out.
 template <int inputs, bool adds = false, class F>
 void for_elements(Stream& stream, const Lists& lists, const F& f) {

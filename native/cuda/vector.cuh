@@ -139,40 +139,6 @@ __device__ __forceinline__ void store(const Operand& x, int64_t at, int n,
   store(x.data, x.dtype, at, n, values);
 }
 
-// The same of a kernel that computes in T what is of T, and in f32 what is of 16 bits.
-template <class T>
-__device__ __forceinline__ void load_wide(const void* data, Dtype dtype, int64_t at, int n,
-                                          T (&out)[kVector]) {
-  if constexpr (std::is_same_v<T, double>) {
-    load_raw(static_cast<const double*>(data) + at, n, out);
-  } else {
-    on_single_or_half(dtype, [&]<class S>() {
-      S raw[kVector];
-      load_raw(static_cast<const S*>(data) + at, n, raw);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) out[i] = convert<float>(raw[i]);
-    });
-  }
-}
-template <class T>
-__device__ __forceinline__ void load_wide(const Operand& x, int64_t at, int n, T (&out)[kVector]) {
-  load_wide(x.data, x.dtype, at, n, out);
-}
-template <class T>
-__device__ __forceinline__ void store_wide(const Operand& x, int64_t at, int n,
-                                           const T (&values)[kVector]) {
-  if constexpr (std::is_same_v<T, double>) {
-    store_raw(x.as<double>() + at, n, values);
-  } else {
-    on_single_or_half(x.dtype, [&]<class S>() {
-      S raw[kVector];
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) raw[i] = convert<S>(values[i]);
-      store_raw(x.as<S>() + at, n, raw);
-    });
-  }
-}
-
 // store(), and the values as they are now stored: what is derived of them now equals what is
 // derived of them later.
 template <class T>

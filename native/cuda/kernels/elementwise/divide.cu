@@ -1,4 +1,5 @@
 #include "cuda/elementwise.cuh"
+#include "cuda/widened.cuh"
 #include "ops/elementwise/divide.h"
 
 namespace orthokit::cuda {
@@ -14,6 +15,6 @@ static void divide(const Divide& op, Stream& stream) {
   const Lists lists(stream, {op.out, op.x, op.y});
   for_elements<2>(stream, lists, Quotient{});
 }
-ORTHOKIT_KERNEL(Divide, divide);
+ORTHOKIT_WIDE_KERNEL(Divide, divide);
 
 }  // namespace orthokit::cuda

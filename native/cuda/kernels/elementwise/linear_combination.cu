@@ -1,5 +1,6 @@
 #include "cuda/factor.cuh"
 #include "cuda/lists.cuh"
+#include "cuda/widened.cuh"
 #include "ops/elementwise/linear_combination.h"
 
 namespace orthokit::cuda {
@@ -11,16 +12,15 @@ struct CombinePiece {
 
   template <class T>
   __device__ void combine(const Piece& piece) const {
-    const Operand to = out[piece.tensor];
     for_vectors(piece, [&](int64_t at, int n) {
       T sum[kVector], x[kVector];
       for (int j = 0; j < count; ++j) {
         const T factor = T(coefficients[j]());
-        load_wide(terms[int64_t(j) * tensors + piece.tensor].data, to.dtype, at, n, x);
+        load_raw(terms[int64_t(j) * tensors + piece.tensor].template as<const T>() + at, n, x);
 #pragma unroll
         for (int i = 0; i < kVector; ++i) sum[i] = j == 0 ? factor * x[i] : sum[i] + factor * x[i];
       }
-      store_wide(to, at, n, sum);
+      store_raw(out[piece.tensor].template as<T>() + at, n, sum);
     });
   }
   __device__ void operator()(const Piece& piece) const {
@@ -37,6 +37,6 @@ static void linear_combination(const LinearCombination& op, Stream& stream) {
   for (int j = 0; j < body.count; ++j) body.coefficients[j] = DeviceFactor(op.coefficients[j]);
   for_pieces(stream, lists, body);
 }
-ORTHOKIT_KERNEL(LinearCombination, linear_combination);
+ORTHOKIT_WIDE_KERNEL(LinearCombination, linear_combination);
 
 }  // namespace orthokit::cuda

@@ -1,5 +1,6 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
+#include "cuda/widened.cuh"
 #include "ops/elementwise/map.h"
 
 namespace orthokit::cuda {
@@ -122,6 +123,6 @@ static void map(const Map& op, Stream& stream) {
   const Lists lists(stream, {op.out, op.x});
   with_function(op, [&](auto f) { for_elements<1>(stream, lists, MapElement<decltype(f)>{f}); });
 }
-ORTHOKIT_KERNEL(Map, map);
+ORTHOKIT_WIDE_KERNEL(Map, map);
 
 }  // namespace orthokit::cuda

@@ -1,5 +1,6 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
+#include "cuda/widened.cuh"
 #include "ops/elementwise/map_backward.h"
 
 namespace orthokit::cuda {
@@ -96,6 +97,6 @@ static void map_backward(const MapBackward& op, Stream& stream) {
   else
     run(GradTimesWord{{op.function, first, second}, is_choice});
 }
-ORTHOKIT_KERNEL(MapBackward, map_backward);
+ORTHOKIT_WIDE_KERNEL(MapBackward, map_backward);
 
 }  // namespace orthokit::cuda

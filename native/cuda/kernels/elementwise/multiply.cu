@@ -1,4 +1,5 @@
 #include "cuda/elementwise.cuh"
+#include "cuda/widened.cuh"
 #include "ops/elementwise/multiply.h"
 
 namespace orthokit::cuda {
@@ -14,6 +15,6 @@ static void multiply(const Multiply& op, Stream& stream) {
   const Lists lists(stream, {op.out, op.x, op.y});
   for_elements<2>(stream, lists, Product{});
 }
-ORTHOKIT_KERNEL(Multiply, multiply);
+ORTHOKIT_WIDE_KERNEL(Multiply, multiply);
 
 }  // namespace orthokit::cuda

@@ -1,5 +1,6 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/gelu.h"
 
 namespace orthokit::cuda {
@@ -19,6 +20,6 @@ static void gelu(const Gelu& op, Stream& stream) {
   else
     for_elements<1>(stream, lists, GeluValue<TanhGelu>{});
 }
-ORTHOKIT_KERNEL(Gelu, gelu);
+ORTHOKIT_WIDE_KERNEL(Gelu, gelu);
 
 }  // namespace orthokit::cuda

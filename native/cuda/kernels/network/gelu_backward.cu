@@ -1,5 +1,6 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/gelu_backward.h"
 
 namespace orthokit::cuda {
@@ -25,6 +26,6 @@ static void gelu_backward(const GeluBackward& op, Stream& stream) {
   else
     run(TanhGelu{});
 }
-ORTHOKIT_KERNEL(GeluBackward, gelu_backward);
+ORTHOKIT_WIDE_KERNEL(GeluBackward, gelu_backward);
 
 }  // namespace orthokit::cuda

@@ -1,4 +1,5 @@
 #include "cuda/elementwise.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/relu.h"
 
 namespace orthokit::cuda {
@@ -14,6 +15,6 @@ static void relu(const Relu& op, Stream& stream) {
   const Lists lists(stream, {{op.out}, {op.x}});
   for_elements<1>(stream, lists, PositivePart{});
 }
-ORTHOKIT_KERNEL(Relu, relu);
+ORTHOKIT_WIDE_KERNEL(Relu, relu);
 
 }  // namespace orthokit::cuda

@@ -1,4 +1,5 @@
 #include "cuda/elementwise.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/relu_backward.h"
 
 namespace orthokit::cuda {
@@ -17,6 +18,6 @@ static void relu_backward(const ReluBackward& op, Stream& stream) {
   else
     for_elements<2, true>(stream, lists, GradWherePositive{});
 }
-ORTHOKIT_KERNEL(ReluBackward, relu_backward);
+ORTHOKIT_WIDE_KERNEL(ReluBackward, relu_backward);
 
 }  // namespace orthokit::cuda
