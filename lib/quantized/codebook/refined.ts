@@ -213,7 +213,7 @@ class Learning {
     }
   }
 
-  /** The root mean square of the weight, or nothing where all outputs are 0. @throws ERR_ARGUMENT for NaN and infinity */
+  /** The root mean square of the weight, or nothing where outputs are 0. @throws ERR_ARGUMENT for NaN and infinity */
   async scale(where: string): Promise<number | undefined> {
     const { queue } = this.#task;
     ops.gemm(queue, { a: this.#weight, b: this.#moments, c: this.#gradient });

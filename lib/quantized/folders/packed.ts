@@ -130,7 +130,7 @@ async function byCodebooks(
     const where = `${op}: calibration of ${quote(name)}`;
     const result = await refined(where, layer, x, { steps, weight, signal }, undefined);
     owned.drop(x);
-    // Where all outputs are 0, so are their errors.
+    // Outputs of 0 have errors of 0.
     outputs = result ? { before: result.before, after: result.after } : { before: 0, after: 0 };
   }
   const decoded = owned.add(new Tensor(task.device, form.shape, 'f32'));
