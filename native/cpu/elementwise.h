@@ -2,7 +2,8 @@
 // block by block through the loop of f32, rounded once.
 #pragma once
 #include "cpu/chunks.h"
-#include "cpu/halves.h"
+#include "cpu/convert.h"
+#include "cpu/strips.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -33,10 +34,10 @@ inline void set_halves(ElementLoop<float> loop, const void* function, const View
   alignas(kLine) float a[kBlock], b[kBlock];
   for (int64_t i = 0; i < c.size; i += kBlock) {
     const int64_t at = c.begin + i, n = std::min(kBlock, c.size - i);
-    widen(x, at, n, a);
-    if (y) widen(*y, at, n, b);
+    load(x, at, n, a);
+    if (y) load(*y, at, n, b);
     loop(function, a, b, a, n, false);
-    narrow(a, n, out, at);
+    store<float>(out, at, n, a);
   }
 }
 

@@ -164,8 +164,8 @@ export interface OpsOfGroup {
    *   sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
    *   softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
    *   silu  x / (1 + e⁻ˣ), −0 for −inf and in f64 below −708 (Hendrycks and Gimpel 2016, section 2)
-   * Numerics: in the dtype; of 16 bits in f32, rounded once. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
-   * (tanh, sigmoid), 2.8 (softplus), 4.5 (its second derivative), 6.5 (gelu), 0.51 (the others); the
+   * Numerics: in the dtype; of 16 bits in f32, rounded once. In f64 within 4 ulp, gelu 8. In f32
+   * within 1.1 ulp (exp), 0.9 (log), 2.6 (tanh, sigmoid), 2.8 (softplus), 4.5 (its second derivative), 6.5 (gelu), 0.51 (the others); the
    * largest errors measured, over every 61st number by portable code and every 257th by each of the
    * three instruction sets, are exp 1.04, log 0.80, tanh 2.49, sigmoid 2.33, softplus 2.65, its
    * second derivative 4.19, gelu 6.05, power 0.50. In f64

@@ -2,9 +2,9 @@
 
 #include "cpu/ask_for.h"
 #include "cpu/chunks.h"
+#include "cpu/convert.h"
 #include "cpu/factor.h"
 #include "cpu/for_vectors.h"
-#include "cpu/halves.h"
 #include "cpu/streaming.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -59,9 +59,9 @@ static void combine_halves(const LinearCombination& op, const double* coefficien
   for (int64_t i = 0; i < c.size; i += kBlock) {
     const int64_t at = c.begin + i, n = std::min(kBlock, c.size - i);
     for (int64_t j = 0; j < terms; ++j)
-      widen(op.terms[j * op.out.count + c.tensor], at, n, blocks[j]);
+      load(op.terms[j * op.out.count + c.tensor], at, n, blocks[j]);
     add_terms<float, 0>(terms, x, factors, blocks[0], n, false);
-    narrow(blocks[0], n, op.out[c.tensor], at);
+    store<float>(op.out[c.tensor], at, n, blocks[0]);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "cpu/chunks.h"
 #include "cpu/kernels/quantized/shared/book_lanes.h"
@@ -9,10 +10,10 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Steps of a row: codes that are 16 neighbours together where they have the logits of neighbours,
-// others one by one.
+// Steps of a row: codes that are 16 neighbours together where they have the logits of neighbours
+// and there is a book, others one by one.
 static void refine_row(const RefineCodes& op, const Coded& all, const CodeStep& step,
-                       const Book& book, int64_t i) {
+                       const Book* book, int64_t i) {
   const int64_t n = all.row.columns;
   const float* numbers = all.codebooks + all.book_of(i) * all.entries;
   const auto root = [](double x) { return std::sqrt(x); };
@@ -31,8 +32,8 @@ static void refine_row(const RefineCodes& op, const Coded& all, const CodeStep& 
       uint32_t old[math::kCodeLanes], next[math::kCodeLanes];
       for (int lane = 0; lane < math::kCodeLanes; ++lane)
         next[lane] = old[lane] = uint32_t(words[lane] >> shift) & mask;
-      if (!step.has_all && width == math::kCodeLanes)
-        CodeSteps{step, book, all.entries, all.row.bits}.run(grad, at, old, next);
+      if (book && width == math::kCodeLanes)
+        CodeSteps{step, *book, all.entries, all.row.bits}.run(grad, at, old, next);
       else
         for (int lane = 0; lane < width; ++lane)
           if (old[lane] < all.entries)
@@ -49,10 +50,11 @@ static void refine_row(const RefineCodes& op, const Coded& all, const CodeStep& 
 void refine_codes(const RefineCodes& op, Stream& stream) {
   const Coded all = coded(op.codes, op.codebooks, op.row_books, op.grad.shape[1], op.bits);
   const CodeStep step = code_step(op);
-  const Books books(all, CodeSteps::table_bits(all.row.bits), stream);
+  std::optional<Books> books;  // codes with the logits of all need none
+  if (!step.has_all) books.emplace(all, CodeSteps::table_bits(all.row.bits), stream);
   for_rows(stream, all.rows, all.row.columns * step.count, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      if (all.book_of(i) >= 0) refine_row(op, all, step, books.of_row(i), i);
+      if (all.book_of(i) >= 0) refine_row(op, all, step, books ? &books->of_row(i) : nullptr, i);
   });
 }
 ORTHOKIT_KERNEL(RefineCodes, refine_codes);
