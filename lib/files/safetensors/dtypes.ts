@@ -96,7 +96,10 @@ export function tensorDtype(op: string, name: string, info: { dtype: FileDtype; 
   return dtype;
 }
 
-/** The bytes of a whole tensor as the array that `Tensor.from` takes; files and supported hosts are little-endian. */
-export function typedArray(dtype: Dtype, bytes: ArrayBuffer): TypedArray {
-  return new arrays[dtype](bytes);
+/**
+ * The bytes of a whole tensor, which may be the first ones of a buffer, as the array that `Tensor.from` takes; files
+ * and supported hosts are little-endian.
+ */
+export function typedArray(dtype: Dtype, bytes: ArrayBuffer, byteLength: number = bytes.byteLength): TypedArray {
+  return new arrays[dtype](bytes, 0, byteLength / arrays[dtype].BYTES_PER_ELEMENT);
 }

@@ -2,16 +2,15 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { weightsName } from '../../adapters/internal.ts';
-import { arrays, type Dtype } from '../../core/dtypes.ts';
+import type { Dtype } from '../../core/dtypes.ts';
 import { refusal } from '../../core/errors.ts';
-import type { TypedArray } from '../../core/native.ts';
 import { ops } from '../../core/native-ops.ts';
 import { given, type Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { spanBytes } from '../../files/contents.ts';
 import type { Records } from '../../files/model-folder/journal.ts';
 import { escaped, quote } from '../../files/quote.ts';
-import { dtypeOfFile } from '../../files/safetensors/dtypes.ts';
+import { dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../../files/safetensors/file.ts';
 import type { TensorInfo } from '../../files/safetensors/header.ts';
 import type { Adapter } from './adapter.ts';
@@ -88,7 +87,7 @@ async function refuseZero(
     const isHalf = dtype === 'f16' || dtype === 'bf16';
     // Numbers of 16 bits are read as their bits, of which the first is the sign.
     for await (const { buffer, length } of spans(file, b))
-      for (const x of elementsOf(dtype, buffer, length)) if ((isHalf ? x & 0x7fff : x) !== 0) return;
+      for (const x of typedArray(dtype, buffer, length)) if ((isHalf ? x & 0x7fff : x) !== 0) return;
   }
   throw refusal(op, label, 'have a lora_B that is not 0', `an adapter that does nothing at ${path}`);
 }
@@ -136,15 +135,12 @@ async function countNotFinite(
   dtype: Dtype,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<number | undefined> {
-  const data = elementsOf(dtype, bytes.buffer, bytes.length);
+  const data = typedArray(dtype, bytes.buffer, bytes.length);
   using x = given(task.device, data as never, [data.length], dtype);
   ops.checkFinite(task.queue, { x: [x], guard });
   const [[count]] = await task.readAll(guard);
   return count;
 }
-
-const elementsOf = (dtype: Dtype, buffer: ArrayBuffer, byteLength: number): TypedArray =>
-  new arrays[dtype](buffer, 0, byteLength / arrays[dtype].BYTES_PER_ELEMENT);
 
 type TwoSpans = readonly [ArrayBuffer, ArrayBuffer];
 

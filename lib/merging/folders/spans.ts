@@ -1,12 +1,12 @@
 // Elements of tensors in files, brought to a device a span at a time.
 import type { Device } from '../../core/device.ts';
-import { arrays, type Dtype } from '../../core/dtypes.ts';
+import type { Dtype } from '../../core/dtypes.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import { given, Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
-import { bitsOf, dtypeOfFile } from '../../files/safetensors/dtypes.ts';
+import { bitsOf, dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
 import { type MergeProgress, sumOf } from '../options.ts';
 import type { MergedTensor, Part } from './fit.ts';
 import { SpanMemory } from './memory.ts';
@@ -52,7 +52,7 @@ export async function readSpan(
     }
     const stored = dtypeOfFile(part.info.dtype)!;
     const { buffer, length } = bytes[i]!;
-    const own = new arrays[stored](buffer, 0, length / arrays[stored].BYTES_PER_ELEMENT);
+    const own = typedArray(stored, buffer, length);
     tensors.push(owned.add(widened(task, own as never, stored, [span.count, dtype], tensors[0])));
   }
   return tensors as [Tensor, ...Tensor[]];
