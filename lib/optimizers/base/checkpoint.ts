@@ -5,6 +5,7 @@ import { OrthokitError, refusal } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { isRecord, shown } from '../../core/options.ts';
 import { type Option, readOptions, type Schema, watchers } from '../../core/schema.ts';
+import { isSameShape } from '../../core/shapes.ts';
 import { give, type Tensor } from '../../core/tensor.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { JsonReader } from '../../files/json/reader.ts';
@@ -165,9 +166,6 @@ const unfit = (op: string, what: string, cause?: unknown): never => {
   throw new OrthokitError('ERR_STATE', `${op}: ${what}`, cause === undefined ? {} : { cause });
 };
 
-const isSameShape = (a: { shape: readonly number[] }, b: { shape: readonly number[] }): boolean =>
-  a.shape.join() === b.shape.join();
-
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((text, i) => text === b[i]);
 
@@ -273,15 +271,17 @@ function valuesOf(
   for (const name of Object.keys(stored))
     if (!Object.hasOwn(schema, name))
       unfit(op, `group ${group.name} has option ${quote(name)} in the checkpoint, unknown here`);
-  const ofClass = defaults(stored);
   const all: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries<Option<unknown>>(schema)) {
-    // An option that came after the checkpoint was written has its default.
-    const value = Object.hasOwn(stored, name) ? stored[name] : (ofClass[name] ?? option.default);
-    const problem = option.wrong(value);
+  const take = (name: string, value: unknown): void => {
+    const problem = schema[name]!.wrong(value);
     if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${shown(value)}`);
     all[name] = value;
-  }
+  };
+  const names = Object.keys(schema);
+  for (const name of names) if (Object.hasOwn(stored, name)) take(name, stored[name]);
+  // Options that came after the checkpoint was written have their defaults, which depend on those that are given.
+  const ofClass = defaults(stored);
+  for (const name of names) if (!Object.hasOwn(stored, name)) take(name, ofClass[name] ?? schema[name]!.default);
   const values: Record<string, unknown> = {};
   const factors: Record<string, number> = {};
   for (const [name, { fixed }] of Object.entries<Option<unknown>>(schema)) {
@@ -311,10 +311,12 @@ function compareTensors(
   if (extra.length > 0) unfit(op, `the checkpoint has state that the optimizer lacks: ${few(extra)}`);
   for (const [name, { tensor, part, place }] of tensors) {
     const info = stored.get(name);
-    if (!info || (info.dtype === fileDtypes[tensor.dtype] && isSameShape(info, tensor))) continue;
+    if (!info) continue;
+    const fits = isSameShape(info.shape, tensor.shape);
+    if (fits && info.dtype === fileDtypes[tensor.dtype]) continue;
     const dtype = dtypeOfFile(info.dtype);
     const bound = place && parts[part]!.bound[place.slot];
-    const canBe = dtype !== undefined && isFloating(dtype) && isFloating(tensor.dtype) && isSameShape(info, tensor);
+    const canBe = dtype !== undefined && isFloating(dtype) && isFloating(tensor.dtype) && fits;
     if (canBe && place && bound === undefined) continue;
     const own = `${fileDtypes[tensor.dtype]} [${tensor.shape}]`;
     const other = `${info.dtype} [${shortened(info.shape.join())}]`;
