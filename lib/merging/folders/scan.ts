@@ -6,6 +6,7 @@ import type { Dtype } from '../../core/dtypes.ts';
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { given, type Tensor } from '../../core/tensor.ts';
+import { Turns } from '../../core/turns.ts';
 import * as vectors from '../../core/vectors.ts';
 import { spanBytes } from '../../files/contents.ts';
 import type { Records } from '../../files/model-folder/journal.ts';
@@ -45,7 +46,12 @@ export async function scan(
   for (const model of models)
     for (const name of model.weights.shards) files.push({ model, name, file: await model.weights.shard(name) });
   if (records.count < files.length) {
-    for (const pair of fit.same) await checkSame(op, task, pair);
+    const turns = new Turns(task.signal);
+    for (const pair of fit.same) {
+      // Tensors without bytes wait for no file.
+      if (turns.isDue) await turns.next();
+      await checkSame(op, task, pair);
+    }
     const merged = new Map<Model, Set<string>>();
     for (const { parts } of fit.merged)
       for (const part of parts) {
@@ -112,8 +118,10 @@ async function scanFile(op: string, task: MergeTask, scanned: Scanned): Promise<
   const buffers = twoSpans([...file.tensors.values()].reduce((most, { byteLength }) => Math.max(most, byteLength), 0));
   // Data have no gaps, so that tensors in their order are all that there is of the file.
   const ordered = [...file.tensors].sort(([, a], [, b]) => a.begin - b.begin || a.byteLength - b.byteLength);
+  const turns = new Turns(task.signal);
   let done = 0;
   for (const [name, info] of ordered) {
+    if (turns.isDue) await turns.next();
     for await (const bytes of spans(file, info, buffers)) {
       const checked = isMerged(name) ? countNotFinite(task, guard, dtypeOfFile(info.dtype)!, bytes) : undefined;
       // The device checks meanwhile.

@@ -50,7 +50,7 @@ struct LanczosSteps {
             out);
     require(out.dtype == Dtype::kF64, ErrorCode::kDtype, "out must be f64", out);
     require(from >= 0, ErrorCode::kArgument, "from must not be negative", double(from));
-    require(basis.shape[0] > from + steps(), ErrorCode::kShape,
+    require(basis.shape[0] - steps() > from, ErrorCode::kShape,
             "basis must have a row for each step, and those up to from", basis, "out", out);
     if (matrix.data) {
       require(matrix.rank == 2 && matrix.shape[0] == size() && matrix.shape[1] == size(),
