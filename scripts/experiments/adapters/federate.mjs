@@ -18,7 +18,7 @@ export const ways = { FedSVD: 1, 'a fixed': never };
 /** Deviation of the noise over the clip. */
 export const noises = [0, 1];
 /** Rates of SGD that each way tries. */
-export const rates = [0.5, 2, 5, 15];
+export const rates = [0.5, 2, 5, 15, 45, 135];
 
 /** Digits of clients: each has its own shares of the ten classes, from a Dirichlet distribution of 0.5. @param {any} part @param {number} seed */
 function sharesOf(part, seed) {

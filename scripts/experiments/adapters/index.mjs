@@ -1,5 +1,6 @@
 // Adapters on digits: LoLDU beside LoRA and training of all numbers; FedSVD beside a fixed a, with noise and uneven clients.
 import { experimentOf } from '../parts.mjs';
+import { drawRates } from './chart.mjs';
 import { federate, rates as fedRates, ways as fedWays, noises } from './federate.mjs';
 import { pageOf } from './page.mjs';
 import { tune, rates as tuneRates, ways as tuneWays } from './tune.mjs';
@@ -29,7 +30,7 @@ const nameOf = (/** @type {any} */ { part, way, noise, rate, seed }) =>
   `${part}: ${way}${noise === undefined ? '' : `, noise ${noise}`}, rate ${rate}, seed ${seed}`;
 
 export const experiment = experimentOf({
-  ...{ name: 'adapters', settings, nameOf, pageOf, each: 'a few seconds' },
+  ...{ name: 'adapters', settings, nameOf, pageOf, draw: drawRates, each: 'a few seconds' },
   run: (own) => (own.part === 'tune' ? tune(own) : federate(own)),
   groupOf: ({ part }) => part,
   figures: (runs) => ({
