@@ -32,6 +32,7 @@ import type { Folder } from '../files/folder.ts';
 import { normalized, numbers, vector } from '../support/transport.ts';
 import { parsed } from '../tokenizers/tokenizers.ts';
 import { byteLevelTokenizer, writeModel } from '../transplant/models.ts';
+import { curvatureCalls } from './abort-curvature-calls.ts';
 
 export type Call = (signal: AbortSignal) => Promise<unknown>;
 
@@ -54,6 +55,7 @@ export function abortable(device: Device, folder: Folder): Abortable {
     models(device, folder),
     matrices(device),
     merges(device, folder),
+    ...curvatureCalls(device),
   ]);
 }
 
