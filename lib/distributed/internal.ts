@@ -2,6 +2,6 @@
 
 /** Why an engine is not there. */
 export const missingEngines: Readonly<Record<'gloo' | 'nccl', string>> = {
-  gloo: 'Gloo has neither a package of its own nor a stable interface that a plug-in could be compiled against: use mpi',
+  gloo: 'Gloo has no stable interface that a plug-in could be compiled against: use mpi',
   nccl: 'no plug-in for NCCL is there yet; tensors on CUDA travel by way of the host over mpi',
 };

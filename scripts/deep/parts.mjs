@@ -1,5 +1,6 @@
 // The parts of a deep run, of half an hour at most: `run` is a command for bash.
 import path from 'node:path';
+import { releaseVersions } from '../jobs/ci.mjs';
 import { allOrders, products } from '../jobs/orders.mjs';
 import { interpretation } from '../jobs/ptx.mjs';
 import { step } from '../jobs/step.mjs';
@@ -35,6 +36,9 @@ const goals = [
   goal('R18', 2),
   goal('R19'),
   goal('R20'),
+  goal('R21', 2),
+  goal('R22'),
+  { name: 'R23', run: 'node test/distributed/check.mjs openmpi mpich' },
   goal('R26'),
   goal('R27'),
 ].flat();
@@ -69,8 +73,7 @@ const sets = ['portable', 'avx2'].map((set) => ({
   env: { ORTHOKIT_CPU: set },
 }));
 
-const nodes = ['22.23.3', '24.21.0', '26.12.1'];
-const versions = nodes.map((version) => ({
+const versions = releaseVersions.map((version) => ({
   name: `Node.js ${version}`,
   run: commands(
     step(`install_node ${version}`),
@@ -78,7 +81,7 @@ const versions = nodes.map((version) => ({
   ),
 }));
 
-const workers = nodes.map((version) => ({
+const workers = releaseVersions.map((version) => ({
   name: `R15 on Node.js ${version}`,
   run: commands(step(`install_node ${version}`), step(`vitest_on_node ${version} test/soak/workers`)),
   env: { ORTHOKIT_DEEP: '1' },

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { Device, loadTensors } from 'orthokit';
+import { limits } from '../limits.mjs';
 import { JobError } from './job-error.mjs';
 
 /**
@@ -9,8 +10,6 @@ import { JobError } from './job-error.mjs';
  * @property {Float32Array} images one after the other
  * @property {Int32Array} labels
  */
-
-const most = 256 * 2 ** 20;
 
 /**
  * Images to train and to test: the digits that the example has, or a file of the server's data folder with `images`
@@ -84,8 +83,8 @@ async function fileOf(folder, name) {
   try {
     const stat = await handle.stat();
     if (!stat.isFile()) throw missing;
-    if (stat.size > most)
-      throw new JobError('ERR_UNSUPPORTED', `data must have at most ${most} bytes, got ${stat.size}`);
+    if (stat.size > limits.dataBytes)
+      throw new JobError('ERR_UNSUPPORTED', `data must have at most ${limits.dataBytes} bytes, got ${stat.size}`);
     return file;
   } finally {
     await handle.close();

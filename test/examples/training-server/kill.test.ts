@@ -8,7 +8,7 @@ import { goal } from '../../support/goal.ts';
 import { uninterrupted } from './oracle.ts';
 import { columnsOf, Server, type Told, upTo } from './server.ts';
 
-const chaos = goal('R21', { ci: 2, deep: 1000 });
+const chaos = goal('R21', { ci: 2, deep: 100 });
 /** The jobs of a seed, so many kills. */
 const [jobs, kills] = chaos.deep ? [8, 8] : [3, 3];
 const small = { batch: 32, hidden: [24], steps: 300, checkpointEvery: 40 };
