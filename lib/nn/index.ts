@@ -51,7 +51,7 @@ export { init } from './init/init.ts';
 export type { InitConv2dOptions, InitLinearOptions, InitLoraOptions, InitOptions } from './init/options.ts';
 export type { Init, NewAdapter, NewBatchNorm, NewFactors, NewLayer } from './init/parameters.ts';
 export { type AssignOptions, assign } from './model/assign.ts';
-export type { AssignMap, AssignPlace, AssignTurn } from './model/assign-plan.ts';
+export type { AssignMap, AssignPlace, AssignTurn } from './model/assign-targets.ts';
 export { describe } from './model/describe.ts';
 export { join, mapTensors } from './model/map-tensors.ts';
 export { buffer, named, parameters, select } from './model/parameters.ts';

@@ -9,10 +9,10 @@ import { Workspace } from '../files/model-folder/workspace.ts';
 import { quote } from '../files/quote.ts';
 import { type OpenTensorFile, openTensorFile } from '../files/safetensors/file.ts';
 import { checkSpace, filesOf, type Model, openModel } from '../merging/internal.ts';
+import { type Choice, type Chosen, choiceOf } from './folders/choice.ts';
 import { layoutKey, metadataOf } from './folders/layout.ts';
 import { type CompressOptions, type CompressProgress, type Settings, settle } from './folders/options.ts';
 import { packed, packingBytes } from './folders/packed.ts';
-import { type Chosen, type Plan, planOf } from './folders/plan.ts';
 import { type CompressReport, type Known, reportOf } from './folders/report.ts';
 import { measuredBytes, Store, scratchBytesOf, storeBytes } from './folders/store.ts';
 import { newTexts } from './folders/texts.ts';
@@ -60,10 +60,10 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
     workspace.refuseInside(base.folder.path);
     if (settings.calibration !== undefined) calibration = await openTensorFile(settings.calibration, { op, signal });
     const inputs = calibration;
-    const plan = await planOf(op, settings, base, inputs);
-    const needs = needsOf(plan, settings.memoryLimit);
+    const choice = await choiceOf(op, settings, base, inputs);
+    const needs = needsOf(choice, settings.memoryLimit);
     const files = await filesOf(base);
-    const known: Known = { settings, out, plan, needs, files };
+    const known: Known = { settings, out, choice, needs, files };
     const record = await recordOf(settings, base);
     if ((await workspace.examine(textOf(record), restart)) !== 'own work') await checkSpace(op, out, needs);
     // A dry run, too, says that a device cannot be had.
@@ -75,7 +75,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
       ...{ record, restart, dryRun, signal, shardBytes: settings.shardSize },
       metadataOf: (names) => {
         const own = new Set(names);
-        const inFile = plan.chosen.filter(({ name }) => own.has(name));
+        const inFile = choice.chosen.filter(({ name }) => own.has(name));
         return metadataOf(new Map(inFile.map(({ name, form }) => [name, form])));
       },
       onBytes: (done, total) => {
@@ -84,10 +84,10 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
       },
       async tensors(open) {
         task = new Task<CompressProgress>(opened, settings);
-        store = new Store(await open('parts', storeBytes), await open('measured', measuredBytes), plan.chosen);
-        await compressAll(task, settings, plan.chosen, store, inputs);
+        store = new Store(await open('parts', storeBytes), await open('measured', measuredBytes), choice.chosen);
+        await compressAll(task, settings, choice.chosen, store, inputs);
         const finished = store;
-        return new Map(plan.chosen.map(({ name }, i) => [name, finished.newParts(i)]));
+        return new Map(choice.chosen.map(({ name }, i) => [name, finished.newParts(i)]));
       },
       files: () => newTexts(base, files.copied, () => reportOf(known, { dryRun: false, resumed: false }, store)),
       report: (run) => reportOf(known, run, store),
@@ -123,7 +123,7 @@ async function compressAll(
 }
 
 /** @throws ERR_MEMORY where `memoryLimit` does not hold the largest tensor's work */
-function needsOf({ chosen, bytes }: Plan, memoryLimit: number): Known['needs'] {
+function needsOf({ chosen, bytes }: Choice, memoryLimit: number): Known['needs'] {
   const own = process.memoryUsage().rss;
   let most = 0;
   let largest = '';

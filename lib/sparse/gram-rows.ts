@@ -3,15 +3,15 @@ import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 
-const leastPiece = 8;
+const leastRows = 8;
 
 /**
  * Number of rows, of so many, to compute at once, at most `together`: powers of two, and a few rows that are wasted, so
  * that the device keeps few sizes of memory to use again.
  */
-function pieceOf(rows: number, together: number): number {
-  const piece = Math.max(leastPiece, 2 ** Math.floor(Math.log2(rows)));
-  return Math.min(piece, 2 ** Math.ceil(Math.log2(together)));
+function countOf(rows: number, together: number): number {
+  const count = Math.max(leastRows, 2 ** Math.floor(Math.log2(rows)));
+  return Math.min(count, 2 ** Math.ceil(Math.log2(together)));
 }
 
 /** −1, what no row is gathered from or scattered to, fills it up. */
@@ -53,7 +53,7 @@ export class GramRows {
     }
     const all = [...missing];
     for (let i = 0; i < all.length; ) {
-      const count = pieceOf(all.length - i, together);
+      const count = countOf(all.length - i, together);
       this.#compute(queue, all.slice(i, i + count), count);
       i += count;
     }

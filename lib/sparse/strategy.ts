@@ -105,7 +105,7 @@ export function strategyOf(
   const ofSteps = 8 * (k + (k * (k + 1)) / 2);
   const limits = {
     gram: [memoryLimit - gramBytes, perSignal],
-    // Also the correlations of the first step, and rows that come, in pieces of a few sizes.
+    // Also the correlations of the first step, and the rows of the Gram matrix that are computed.
     rows: [memoryLimit - mostRows * width * n, perSignal + width * (4 * n + d) + ofSteps],
     gemm: [memoryLimit, perSignal + ofSteps],
   } as const;

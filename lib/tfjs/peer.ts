@@ -31,7 +31,7 @@ export interface TfjsVariable extends TfjsTensor {
 
 /** A tensor and the name of its variable, as `tf.NamedTensor`. */
 export interface TfjsNamedTensor {
-  /** The name of the variable, or of a piece of state. */
+  /** The name of the variable, or of a tensor of its state. */
   readonly name: string;
   /** The gradient; none counts as a missing one. */
   readonly tensor: TfjsTensor | null | undefined;

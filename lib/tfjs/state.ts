@@ -65,7 +65,7 @@ export function decoded({ dtype, shape }: Tensor, stored: StoredState): TypedArr
   return dtype === 'u8' ? Uint8Array.from(data) : Uint16Array.from(data);
 }
 
-/** A piece of state from its tensor, which TensorFlow.js may go on with. */
+/** The state in a tensor, which TensorFlow.js may go on with. */
 export const storedOf = async (tensor: TfjsTensor): Promise<StoredState> => {
   const data = await tensor.data();
   const isInteger = tensor.dtype === 'int32';

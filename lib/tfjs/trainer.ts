@@ -15,8 +15,8 @@ import { checkSpec, type Made, make, numberedParts, partsOf, type Spec } from '.
 import { encoded, fitted, type StoredState, statesOf } from './state.ts';
 import { stepOnly, Zeros } from './step-only.ts';
 
-/** A step that has been looked at. */
-interface Plan {
+/** A step whose gradients have been checked. */
+interface Prepared {
   readonly made: Made;
   readonly changes: readonly Change[];
   readonly given: readonly { readonly parameter: Parameter; readonly gradient: TfjsTensor }[];
@@ -85,7 +85,7 @@ export class Trainer {
 
   /** One step; this thread waits for it. */
   step(gradients: TfjsGradients): void {
-    const { made, changes, given } = this.#plan('applyGradients', gradients);
+    const { made, changes, given } = this.#prepare('applyGradients', gradients);
     const weights = changes.map(({ parameter }) => parameter.weight);
     const into = weights.map(({ size }) => new Float32Array(size));
     try {
@@ -109,7 +109,7 @@ export class Trainer {
   /** One step, off the event loop; one call at a time. */
   async stepLater(gradients: TfjsGradients): Promise<void> {
     const where = 'applyGradientsAsync';
-    const { made, changes, given } = this.#plan(where, gradients);
+    const { made, changes, given } = this.#prepare(where, gradients);
     this.#isBusy = true;
     try {
       const dataIds = changes.map(({ variable }) => variable.dataId);
@@ -256,7 +256,7 @@ export class Trainer {
   }
 
   /** The changes of a step, once all is looked at; the optimizer knows the variables then. */
-  #plan(where: string, gradients: TfjsGradients): Plan {
+  #prepare(where: string, gradients: TfjsGradients): Prepared {
     this.#check(where);
     const entries = entriesOf(this.#look(where), gradients);
     const variables = entries.map(({ variable }) => variable);
@@ -271,7 +271,7 @@ export class Trainer {
     return { made, changes, given };
   }
 
-  #gradients(changes: Plan['changes'], given: Plan['given']): Map<Tensor, Tensor | null> {
+  #gradients(changes: Prepared['changes'], given: Prepared['given']): Map<Tensor, Tensor | null> {
     const gradients = new Map<Tensor, Tensor | null>();
     for (const { weight } of this.#parameters.values()) gradients.set(weight, null);
     for (const { parameter } of given) gradients.set(parameter.weight, parameter.gradient);

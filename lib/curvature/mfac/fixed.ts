@@ -44,14 +44,14 @@ const rounding = 64 * 2 ** -52;
 const elements = 1 << 20;
 
 /** Some of the columns of the gradients: blocks of one width, next to each other. */
-interface Piece {
+interface Stretch {
   /** The first column. */
   readonly from: number;
   /** `[blocks, m, width]` */
   readonly rows: Tensor;
   readonly blocks: number;
   readonly width: number;
-  /** `[blocks, m, m]`, f64: the lower factor of m λ I + G Gᵀ of each block, or that of all pieces. */
+  /** `[blocks, m, m]`, f64: the lower factor of m λ I + G Gᵀ of each block, or that of all stretches. */
   readonly factor: Tensor;
   /** λ of each block, on the host and, as its inverse `[blocks]` in f64, on the device. */
   readonly ridges: readonly number[];
@@ -79,16 +79,16 @@ export class MFacStatic {
   readonly dtype: 'f32' | 'f64';
   readonly #gradients: number;
   readonly #isFull: boolean;
-  readonly #pieces: readonly Piece[];
+  readonly #stretches: readonly Stretch[];
   readonly #owned: Owned<Tensor>;
   #disposed = false;
 
-  private constructor(gradients: Tensor, isFull: boolean, pieces: readonly Piece[], owned: Owned<Tensor>) {
+  private constructor(gradients: Tensor, isFull: boolean, stretches: readonly Stretch[], owned: Owned<Tensor>) {
     this.device = gradients.device;
     this.dtype = gradients.dtype as 'f32' | 'f64';
     [this.#gradients, this.size] = gradients.shape as [number, number];
     this.#isFull = isFull;
-    this.#pieces = pieces;
+    this.#stretches = stretches;
     this.#owned = owned;
   }
 
@@ -113,7 +113,7 @@ export class MFacStatic {
     const isFull = blockSize === 'full';
     using columns = new Tensor(device, [d, m], gradients.dtype);
     ops.rearrange(queue, { x: gradients, out: columns, axes: [1, 0] });
-    const pieces: Omit<Piece, 'ridges' | 'inverses'>[] = [];
+    const stretches: Omit<Stretch, 'ridges' | 'inverses'>[] = [];
     const shared = isFull ? kept.add(Tensor.zeros(device, [1, m, m], { dtype: 'f64' })) : undefined;
     for (const { from, blocks, width } of cut(m, d, blockSize)) {
       using owned = new Owned<Tensor>();
@@ -123,10 +123,10 @@ export class MFacStatic {
       const factor = shared ?? kept.add(new Tensor(device, [blocks, m, m], 'f64'));
       const wide = widened(queue, rows, owned);
       ops.gemm(queue, { a: wide, b: wide, c: factor, transB: 'transposed', beta: Number(isFull) });
-      pieces.push({ from, rows, blocks, width, factor });
+      stretches.push({ from, rows, blocks, width, factor });
       await task.synchronize();
     }
-    const factors = shared ? [shared] : pieces.map(({ factor }) => factor);
+    const factors = shared ? [shared] : stretches.map(({ factor }) => factor);
     using owned = new Owned<Tensor>();
     const tops: Tensor[] = [];
     const sums = owned.add(new Tensor(device, [factors.length], 'f64'));
@@ -159,9 +159,9 @@ export class MFacStatic {
       await task.synchronize();
     }
     const inverses = ridges.map((list) => kept.add(Tensor.from(device, Float64Array.from(list, (x) => 1 / x), [list.length]))); // biome-ignore format: one line
-    const damped = pieces.map((piece, i): Piece => {
+    const damped = stretches.map((stretch, i): Stretch => {
       const own = isFull ? 0 : i;
-      return { ...piece, ridges: ridges[own]!, inverses: inverses[own]! };
+      return { ...stretch, ridges: ridges[own]!, inverses: inverses[own]! };
     });
     return new MFacStatic(gradients, isFull, damped, kept.move());
   }
@@ -185,38 +185,38 @@ export class MFacStatic {
     const queue = this.device;
     const m = this.#gradients;
     const out = owned.add(new Tensor(queue, [this.size], this.dtype));
-    const partOf = (of: Tensor, { from, blocks, width }: Piece, inner: Owned<Tensor>): Tensor =>
+    const partOf = (of: Tensor, { from, blocks, width }: Stretch, inner: Owned<Tensor>): Tensor =>
       inner.add(inner.add(of.rows(from, from + blocks * width)).reshape([blocks, width, 1]));
-    const multiply = (piece: Piece, z: Tensor, beta: number): void => {
+    const multiply = (stretch: Stretch, z: Tensor, beta: number): void => {
       using inner = new Owned<Tensor>();
-      const b = widened(queue, partOf(x, piece, inner), inner);
-      ops.gemm(queue, { a: widened(queue, piece.rows, inner), b, c: z, beta });
+      const b = widened(queue, partOf(x, stretch, inner), inner);
+      ops.gemm(queue, { a: widened(queue, stretch.rows, inner), b, c: z, beta });
     };
-    const finish = (piece: Piece, y: Tensor): void => {
+    const finish = (stretch: Stretch, y: Tensor): void => {
       using inner = new Owned<Tensor>();
-      const part = partOf(out, piece, inner);
-      const c = widened(queue, partOf(x, piece, inner), inner);
+      const part = partOf(out, stretch, inner);
+      const c = widened(queue, partOf(x, stretch, inner), inner);
       const wide = inner.add(c.copy());
-      const a = widened(queue, piece.rows, inner);
+      const a = widened(queue, stretch.rows, inner);
       ops.gemm(queue, { a, b: y, c: wide, transA: 'transposed', alpha: -1, beta: 1 });
-      ops.scaleAxis(queue, { x: wide, scale: piece.inverses, out: wide, axis: 0 });
+      ops.scaleAxis(queue, { x: wide, scale: stretch.inverses, out: wide, axis: 0 });
       ops.cast(queue, { x: [wide], out: [part] });
     };
-    const solved = ({ factor }: Piece, z: Tensor): Tensor => {
+    const solved = ({ factor }: Stretch, z: Tensor): Tensor => {
       const y = owned.add(new Tensor(queue, z.shape, 'f64'));
       ops.choleskySolve(queue, { factor, rhs: z, out: y });
       return y;
     };
     if (this.#isFull) {
       const z = owned.add(new Tensor(queue, [1, m, 1], 'f64'));
-      for (const [i, piece] of this.#pieces.entries()) multiply(piece, z, Number(i > 0));
-      const y = solved(this.#pieces[0]!, z);
-      for (const piece of this.#pieces) finish(piece, y);
+      for (const [i, stretch] of this.#stretches.entries()) multiply(stretch, z, Number(i > 0));
+      const y = solved(this.#stretches[0]!, z);
+      for (const stretch of this.#stretches) finish(stretch, y);
     } else {
-      for (const piece of this.#pieces) {
-        const z = owned.add(new Tensor(queue, [piece.blocks, m, 1], 'f64'));
-        multiply(piece, z, 0);
-        finish(piece, solved(piece, z));
+      for (const stretch of this.#stretches) {
+        const z = owned.add(new Tensor(queue, [stretch.blocks, m, 1], 'f64'));
+        multiply(stretch, z, 0);
+        finish(stretch, solved(stretch, z));
       }
     }
     return owned.release(out);
@@ -235,7 +235,7 @@ export class MFacStatic {
     using owned = new Owned<Tensor>();
     const { queue } = task;
     const out = owned.add(new Tensor(this.device, [this.size], this.dtype));
-    for (const { from, rows, blocks, width, factor, inverses } of this.#pieces) {
+    for (const { from, rows, blocks, width, factor, inverses } of this.#stretches) {
       using inner = new Owned<Tensor>();
       const wide = widened(queue, rows, inner);
       const solved = inner.add(new Tensor(this.device, wide.shape, 'f64'));
@@ -268,29 +268,29 @@ export class MFacStatic {
       if (!(Number.isInteger(value) && value >= 0 && value < this.size))
         throw refusal(where, name, `be a whole number below ${this.size}`, shown(value));
     const places = [i, j].map((column) => {
-      const piece = this.#pieces.find(({ from, blocks, width }) => column < from + blocks * width)!;
-      const block = Math.floor((column - piece.from) / piece.width);
-      return { piece, block, at: (column - piece.from) % piece.width };
+      const stretch = this.#stretches.find(({ from, blocks, width }) => column < from + blocks * width)!;
+      const block = Math.floor((column - stretch.from) / stretch.width);
+      return { stretch, block, at: (column - stretch.from) % stretch.width };
     });
     const [first, second] = places as [(typeof places)[0], (typeof places)[0]];
-    if (!this.#isFull && (first.piece !== second.piece || first.block !== second.block)) return 0;
+    if (!this.#isFull && (first.stretch !== second.stretch || first.block !== second.block)) return 0;
     using owned = new Owned<Tensor>();
     const queue = this.device;
     const m = this.#gradients;
-    const [x, y] = places.map(({ piece, block, at }) => {
-      const { rows, width } = piece;
+    const [x, y] = places.map(({ stretch, block, at }) => {
+      const { rows, width } = stretch;
       const index = owned.add(vectors.index(queue, m, (row) => (block * m + row) * width + at));
       const column = owned.add(new Tensor(queue, [m, 1], this.dtype));
       ops.gatherRows(queue, { x: owned.add(rows.reshape([rows.size, 1])), index, out: column });
       return widened(queue, owned.add(column.reshape([1, m, 1])), owned);
     }) as [Tensor, Tensor];
     const block = this.#isFull ? 0 : first.block;
-    const factor = owned.add(first.piece.factor.rows(block, block + 1));
+    const factor = owned.add(first.stretch.factor.rows(block, block + 1));
     const solved = owned.add(new Tensor(queue, [1, m, 1], 'f64'));
     ops.choleskySolve(queue, { factor, rhs: y, out: solved });
     const product = owned.add(vectors.scalar(queue));
     vectors.dot(queue, x, solved, product);
-    return (Number(i === j) - (await product.read())[0]!) / first.piece.ridges[block]!;
+    return (Number(i === j) - (await product.read())[0]!) / first.stretch.ridges[block]!;
   }
 
   /** Gives the memory back. */
@@ -309,8 +309,8 @@ export class MFacStatic {
   }
 }
 
-/** Pieces of d columns: of about as many elements each as are worked on at a time. */
-function* cut(m: number, d: number, blockSize: number | 'full'): Generator<Pick<Piece, 'from' | 'blocks' | 'width'>> {
+/** Stretches of d columns: of about as many elements each as are worked on at a time. */
+function* cut(m: number, d: number, blockSize: number | 'full'): Generator<Pick<Stretch, 'from' | 'blocks' | 'width'>> {
   const most = Math.max(1, Math.floor(elements / m));
   const width = blockSize === 'full' ? Math.min(d, most) : blockSize;
   const whole = Math.floor(d / width);

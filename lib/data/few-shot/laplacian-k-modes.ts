@@ -85,14 +85,14 @@ export async function laplacianKModes(
   using task = new Task<ClusterProgress>(x.device, given);
   using query = x.reshape([x.size / (rows * d), rows, d]);
   const lengths = given.normalize === 'l2n' ? 'unit' : 'own';
-  const plan = {
+  const demands = {
     ...given,
     classes: k,
     fixed: undefined,
     start: (products: Tensor, first: number, owned: Owned<Tensor>) =>
       startOf(task, products, first, k, given.seed, owned),
   };
-  return await cluster(where, task, { support: undefined, query, mean: undefined, lengths, shift: 'none' }, plan, rank === 3); // biome-ignore format: one line
+  return await cluster(where, task, { support: undefined, query, mean: undefined, lengths, shift: 'none' }, demands, rank === 3); // biome-ignore format: one line
 }
 
 /** Weights of centers that are rows: the first is any, the others by their squared distance to the nearest one. */

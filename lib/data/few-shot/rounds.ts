@@ -19,7 +19,7 @@ export interface Rows {
 }
 
 /** Demands on the clusters of all tasks, and where they start. */
-export interface Plan extends ClusterSettings {
+export interface Demands extends ClusterSettings {
   readonly classes: number;
   readonly mode: 'means' | 'modes' | 'fixed';
   /** Labels of the rows of the support, `[tasks · supports]`. */
@@ -73,7 +73,7 @@ export async function cluster(
   where: string,
   task: Task<ClusterProgress>,
   { support, query, ...form }: Rows,
-  plan: Plan,
+  demands: Demands,
   isBatch: boolean,
 ): Promise<ClusterResult> {
   const { device } = query;
@@ -83,8 +83,8 @@ export async function cluster(
   const step = Math.max(1, Math.min(mostTasks, Math.floor(mostBytes / (8 * rows * rows))));
   using made = new Owned<Tensor>();
   const dtype = query.dtype === 'f64' ? 'f64' : 'f32';
-  const probabilities = made.add(new Tensor(device, [tasks, queries, plan.classes], dtype));
-  const prototypes = made.add(new Tensor(device, [tasks, plan.classes, d], dtype));
+  const probabilities = made.add(new Tensor(device, [tasks, queries, demands.classes], dtype));
+  const prototypes = made.add(new Tensor(device, [tasks, demands.classes, d], dtype));
   const labels = new Int32Array(tasks * queries);
   const lasts = new Float64Array(tasks);
   const totals = new Int32Array(tasks);
@@ -104,7 +104,7 @@ export async function cluster(
       innerSteps.push(taken);
       energies.push(...own);
     };
-    const one = await clusterGroup(where, task, own, plan, group, space, owned, isBatch ? undefined : trace);
+    const one = await clusterGroup(where, task, own, demands, group, space, owned, isBatch ? undefined : trace);
     ops.cast(task.queue, { out: [part(probabilities)], x: [one.probabilities] });
     ops.cast(task.queue, { out: [part(prototypes)], x: [one.prototypes] });
     labels.set(one.labels, first * queries);
@@ -143,7 +143,7 @@ async function clusterGroup(
   where: string,
   task: Task<ClusterProgress>,
   form: Rows,
-  plan: Plan,
+  demands: Demands,
   group: Group,
   space: Workspace,
   owned: Owned<Tensor>,
@@ -152,7 +152,7 @@ async function clusterGroup(
   const { queue } = task;
   const { device } = form.query;
   const { tasks, rows, supports, first } = group;
-  const { classes, mode } = plan;
+  const { classes, mode } = demands;
   const d = form.query.shape[2]!;
   const f64 = (...shape: number[]): Tensor<'f64'> => space.take(shape, 'f64');
   const i32 = (shape: number[], value: number): Tensor<'i32'> => {
@@ -168,20 +168,22 @@ async function clusterGroup(
   ops.taskFeatures(queue, { ...given, x, norms, center, lengths, shift });
   const products = f64(tasks, rows, rows);
   ops.symmetricProduct(queue, { a: x, c: products });
-  const degree = plan.neighbours - 1;
+  const degree = demands.neighbours - 1;
   const neighbours = space.take([tasks, rows, degree], 'i32');
   const distances = f64(tasks, rows, degree);
   const from = mode === 'fixed' ? supports : 0;
   ops.taskNeighbours(queue, { products, index: neighbours, distances, from });
   checkNorms(where, await task.read(norms), group, lengths);
-  const weights = await plan.start(products, first, owned);
-  const sigmaSquares = mode === 'modes' ? sigmasOf(queue, distances, plan, group, f64) : undefined;
+  const weights = await demands.start(products, first, owned);
+  const sigmaSquares = mode === 'modes' ? sigmasOf(queue, distances, demands, group, f64) : undefined;
   const fixed =
-    plan.fixed &&
-    owned.add(Tensor.from(device, plan.fixed.slice(first * supports, (first + tasks) * supports), [tasks, supports]));
+    demands.fixed &&
+    owned.add(
+      Tensor.from(device, demands.fixed.slice(first * supports, (first + tasks) * supports), [tasks, supports]),
+    );
   const z = f64(tasks, rows, classes);
   const labels = i32([tasks, rows], -1);
-  const energies = f64(tasks, plan.maxInnerSteps);
+  const energies = f64(tasks, demands.maxInnerSteps);
   const [taken, vanished, active] = [i32([tasks], 0), i32([tasks], 0), i32([tasks], 1)];
   const isActive = new Int32Array(tasks).fill(1);
   const energy = new Float64Array(tasks);
@@ -190,8 +192,8 @@ async function clusterGroup(
   const ended = (word: ClusterResult['status']): void => {
     if (word === 'max-iterations' || status === 'converged') status = word;
   };
-  const { lambda, temperature, graph, innerTol: tol } = plan;
-  const update = mode === 'fixed' ? 'none' : plan.assignments;
+  const { lambda, temperature, graph, innerTol: tol } = demands;
+  const update = mode === 'fixed' ? 'none' : demands.assignments;
   let [iterations, kept] = [0, 0];
   while (isActive.includes(1)) {
     const start = iterations > 0 && update === 'soft' ? 'kept' : 'costs';
@@ -213,7 +215,7 @@ async function clusterGroup(
       }
       kept = iterations;
       const count = counts[t]!;
-      const at = t * plan.maxInnerSteps;
+      const at = t * demands.maxInnerSteps;
       if (all) trace(count, all.subarray(at, at + count));
       const [now, before] = [last[2 * t]!, energy[t]!];
       energy[t] = now;
@@ -221,8 +223,8 @@ async function clusterGroup(
       if (update === 'none') {
         const change = count > 1 ? Math.abs(now - last[2 * t + 1]!) : 0;
         if (!(change <= tol * Math.abs(now))) ended('max-iterations');
-      } else if (!isBroken && !(iterations > 1 && Math.abs(now - before) <= plan.tol * Math.abs(before))) {
-        if (iterations < plan.maxIterations) continue;
+      } else if (!isBroken && !(iterations > 1 && Math.abs(now - before) <= demands.tol * Math.abs(before))) {
+        if (iterations < demands.maxIterations) continue;
         ended('max-iterations');
       }
       isActive[t] = 0;
@@ -257,7 +259,7 @@ async function lastTwo(task: Task<ClusterProgress>, energies: Tensor, counts: In
 function sigmasOf(
   queue: Device,
   distances: Tensor<'f64'>,
-  { sigma }: Plan,
+  { sigma }: Demands,
   { tasks, rows }: Group,
   f64: (...shape: number[]) => Tensor<'f64'>,
 ): Tensor<'f64'> {

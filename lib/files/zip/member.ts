@@ -144,10 +144,10 @@ function deflated(
   const inflate = createInflateRaw({ chunkSize: packedSpan, finishFlush: constants.Z_FINISH });
   source.on('error', (error) => inflate.destroy(error));
   source.pipe(inflate);
-  const chunks: AsyncIterator<Buffer> = inflate[Symbol.asyncIterator]();
+  const buffers: AsyncIterator<Buffer> = inflate[Symbol.asyncIterator]();
   const next = async (): Promise<Buffer | undefined> => {
     try {
-      const { done, value } = await abortable(chunks.next(), signal);
+      const { done, value } = await abortable(buffers.next(), signal);
       return done ? undefined : value;
     } catch (error) {
       if (error instanceof OrthokitError || signal?.aborted) throw error;

@@ -69,10 +69,10 @@ async function* deflated(spans: AsyncIterable<Uint8Array>, { signal }: Access): 
   const deflate = createDeflateRaw({ chunkSize: 1 << 18 });
   source.on('error', (error) => deflate.destroy(error));
   source.pipe(deflate);
-  const chunks: AsyncIterator<Buffer> = deflate[Symbol.asyncIterator]();
+  const buffers: AsyncIterator<Buffer> = deflate[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { done, value } = await abortable(chunks.next(), signal);
+      const { done, value } = await abortable(buffers.next(), signal);
       if (done) return;
       yield value;
     }

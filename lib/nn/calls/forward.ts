@@ -1,7 +1,7 @@
 import { refusal } from '../../core/errors.ts';
 import type { Plain } from '../tape/value.ts';
 import { type Call, type CallOptions, mapped } from './call.ts';
-import { Plan } from './plan.ts';
+import { Runner } from './runner.ts';
 
 /**
  * A function without gradients: evaluation, generation. Its result, a value or a list or record of them, comes as
@@ -20,12 +20,12 @@ export function forward<M extends object, A extends unknown[], R>(
   fn: (model: M, ...args: A) => R,
   options: CallOptions = {},
 ): Call & ((model: M, ...args: A) => Plain<R>) {
-  const plan = new Plan('nn.forward', fn, options);
+  const runner = new Runner('nn.forward', fn, options);
   let stream = 0;
-  return plan.callable((model: M, ...args: A) => {
+  return runner.callable((model: M, ...args: A) => {
     stream += 1;
-    return plan.run(model, { stream: stream - 1 }, ({ tape }) =>
-      mapped(plan.apply(tape, model, args), (value) => {
+    return runner.run(model, { stream: stream - 1 }, ({ tape }) =>
+      mapped(runner.apply(tape, model, args), (value) => {
         if (tape.holds(value)) return value.data;
         throw refusal('nn.forward', 'a result', 'be of this call', 'a value of another, or of a scope that has ended');
       }),

@@ -2,7 +2,7 @@ import { refusal } from '../../core/errors.ts';
 import type { Entry, LossRule, LossWay, Rule } from '../tape/rule.ts';
 import { isTracked, type PerParameter, type Traced, tangentOf, type Value } from '../tape/value.ts';
 import { type Call, type CallOptions, checkLoss, type ValueAndProduct } from './call.ts';
-import { Plan } from './plan.ts';
+import { Runner } from './runner.ts';
 
 /** A function of the caller's own has the second derivative of its first input. */
 function curvatureOf({ name, isLoss, rule }: Entry): LossRule['curvature'] {
@@ -33,9 +33,9 @@ export function gaussNewton<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.gaussNewton';
-  const plan = new Plan(where, loss, options);
-  return plan.callable((model: M, v: PerParameter, ...args: A) =>
-    plan.record(model, args, { along: v }, (run) => {
+  const runner = new Runner(where, loss, options);
+  return runner.callable((model: M, v: PerParameter, ...args: A) =>
+    runner.record(model, args, { along: v }, (run) => {
       const { result, tape } = run;
       checkLoss(where, result);
       const last = tape.entries.find(({ out }) => out === result)!;
@@ -46,7 +46,7 @@ export function gaussNewton<M extends object, A extends unknown[]>(
       tape.forth();
       const backward = (_: unknown, to: LossWay) => curvature(tangentOf, to);
       tape.entries.push({ ...last, isLoss: true, rule: { out: result.data, inputs: [], backward } });
-      return { value: result.data, product: plan.backward(run, result, 1) };
+      return { value: result.data, product: runner.backward(run, result, 1) };
     }),
   );
 }

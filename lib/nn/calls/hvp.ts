@@ -5,7 +5,7 @@ import { replaced } from '../model/tree.ts';
 import { type PerParameter, type Traced, tensorOf, type Value } from '../tape/value.ts';
 import type { Call, CallOptions, ValueAndProduct } from './call.ts';
 import { checkDirection } from './direction.ts';
-import { Plan } from './plan.ts';
+import { Runner } from './runner.ts';
 import { gradients } from './value-and-grad.ts';
 
 /** Central differences of fourth order: 8 (g₁ − g₋₁) − (g₂ − g₋₂), over 12 h. */
@@ -39,7 +39,7 @@ export function hvp<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.hvp';
-  const plan = new Plan(where, loss, options);
+  const runner = new Runner(where, loss, options);
   const gradient = gradients(loss, options, 'stay');
   const owned = new Owned<Tensor>();
   /** The parameters as they are, and H v. */
@@ -50,7 +50,7 @@ export function hvp<M extends object, A extends unknown[]>(
     gradient.dispose();
   };
   const call = (model: M, v: PerParameter, ...args: A) =>
-    plan.run(model, { moments: 'stay' }, ({ tape, paths }) => {
+    runner.run(model, { moments: 'stay' }, ({ tape, paths }) => {
       checkDirection(where, paths, v);
       // The product is written before v has been read for the last time.
       const blocks = new Set([...owned].map((tensor) => placeOf(tensor).block));
@@ -84,9 +84,9 @@ export function hvp<M extends object, A extends unknown[]>(
         }
       }
       return {
-        value: tensorOf(plan.apply(tape, model, args) as Value),
+        value: tensorOf(runner.apply(tape, model, args) as Value),
         product: new Map([...product].filter(([tensor]) => grads.has(points.get(tensor)!))) as PerParameter,
       };
     });
-  return plan.callable(call, dispose);
+  return runner.callable(call, dispose);
 }

@@ -2,7 +2,7 @@ import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { isResult, type PerParameter, type Traced, type Value } from '../tape/value.ts';
 import type { Call, CallOptions } from './call.ts';
-import { Plan } from './plan.ts';
+import { Runner } from './runner.ts';
 
 /** A result and its derivative. */
 export interface ValueAndTangent {
@@ -27,9 +27,9 @@ export function jvp<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndTangent) {
   const where = 'nn.jvp';
-  const plan = new Plan(where, fn, options);
-  return plan.callable((model: M, v: PerParameter, ...args: A) =>
-    plan.record(model, args, { along: v }, ({ tape, result }) => {
+  const runner = new Runner(where, fn, options);
+  return runner.callable((model: M, v: PerParameter, ...args: A) =>
+    runner.record(model, args, { along: v }, ({ tape, result }) => {
       if (!isResult(result)) throw refusal(where, 'the function', 'return a value', shown(result));
       tape.forth();
       if (!result.tangent) throw refusal(where, 'v', 'have a parameter that matters', 'none');

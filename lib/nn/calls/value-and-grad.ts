@@ -6,7 +6,7 @@ import { samplesOf } from '../tape/sample-checks.ts';
 import { SampleSums } from '../tape/sample-sums.ts';
 import type { PerParameter, Traced, Value } from '../tape/value.ts';
 import { type Call, type CallOptions, callSchema, checkLoss } from './call.ts';
-import { Plan } from './plan.ts';
+import { Runner } from './runner.ts';
 
 /** Options of {@link valueAndGrad}. */
 export interface GradientOptions extends CallOptions {
@@ -70,7 +70,7 @@ export function gradients<M extends object, A extends unknown[]>(
 ): Gradient<M, A> {
   const where = 'nn.valueAndGrad';
   const { scale, products, perSample, ...read } = readOptions(where, options, schema);
-  const plan = new Plan(where, loss, read);
+  const runner = new Runner(where, loss, read);
   const sums = perSample === 'products' ? new SampleSums() : undefined;
   const state = { calls: 0, unused: [] as readonly string[] };
 
@@ -78,15 +78,15 @@ export function gradients<M extends object, A extends unknown[]>(
     const samples = perSample !== false ? samplesOf(args) : undefined;
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
-    return plan.record(model, args, { stream: state.calls, products, samples, sums, moments }, (recorded) => {
+    return runner.record(model, args, { stream: state.calls, products, samples, sums, moments }, (recorded) => {
       const { paths, values, result } = recorded;
       const { arena } = recorded.tape;
       checkLoss(where, result);
       if (isAccumulating)
         for (const value of values)
-          if (plan.gradients.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
+          if (runner.gradients.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
       sums?.start(arena, samples!);
-      const grads = plan.backward(recorded, result, sums ? scale / samples! : scale);
+      const grads = runner.backward(recorded, result, sums ? scale / samples! : scale);
       const sampled = sums?.end(arena);
       state.calls += 1;
       state.unused = [...paths].filter(([tensor]) => !grads.has(tensor)).map(([, path]) => path);
@@ -94,7 +94,7 @@ export function gradients<M extends object, A extends unknown[]>(
     });
   };
 
-  const call = plan.callable(
+  const call = runner.callable(
     (model: M, ...args: A) => run(false, model, args),
     () => sums?.dispose(),
   );

@@ -5,7 +5,7 @@ import { isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
 import { kind, readOptions, type Schema } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { type AssignMap, type Piece, type Target, targetsOf } from './assign-plan.ts';
+import { type AssignMap, type Placed, type Target, targetsOf } from './assign-targets.ts';
 
 /** Options of {@link assign}. */
 export interface AssignOptions {
@@ -26,8 +26,8 @@ class Copies {
   readonly #copy = { out: [] as Tensor[], x: [] as Tensor[] };
   readonly #cast = { out: [] as Tensor[], x: [] as Tensor[] };
 
-  add(target: Tensor, pieces: readonly Piece[]): void {
-    for (const { tensor, permute, rope, rows } of pieces) {
+  add(target: Tensor, placed: readonly Placed[]): void {
+    for (const { tensor, permute, rope, rows } of placed) {
       const turned = permute ? this.#permuted(tensor, permute) : tensor;
       const x = rope ? this.#moved(turned, rope) : turned;
       const lists = x.dtype === target.dtype ? this.#copy : this.#cast;
@@ -44,7 +44,7 @@ class Copies {
   }
 
   /** Rows [heads, pairs, 2] as [heads, 2, pairs], or back. */
-  #moved(x: Tensor, { heads, to }: NonNullable<Piece['rope']>): Tensor {
+  #moved(x: Tensor, { heads, to }: NonNullable<Placed['rope']>): Tensor {
     const [rows = 1, ...row] = x.shape;
     const pairs = rows / heads / 2;
     const sides = to === 'halves' ? [heads, pairs, 2] : [heads, 2, pairs];
@@ -65,11 +65,11 @@ class Copies {
 }
 
 /** The bytes of a tensor of the model, as one of its paths would have them. */
-async function bytesOf(target: Tensor, pieces: readonly Piece[]): Promise<Buffer> {
+async function bytesOf(target: Tensor, placed: readonly Placed[]): Promise<Buffer> {
   using copies = new Copies();
   const like = new Tensor(target.device, target.shape, target.dtype);
   try {
-    copies.add(like, pieces);
+    copies.add(like, placed);
     copies.run();
     return Buffer.from((await like.read()).buffer);
   } finally {

@@ -1,5 +1,5 @@
 import type { Tensor } from '../../core/tensor.ts';
-import type { Pieces } from './pieces.ts';
+import type { Cut } from './cut.ts';
 
 /** The lists that a step is made of, but for gradients. */
 export interface Lists {
@@ -9,7 +9,7 @@ export interface Lists {
   readonly elements: number;
 }
 
-/** A weight as a method steps it: a parameter, or a piece of one. */
+/** A weight as a method steps it: a parameter, or a block of one. */
 export interface Block {
   /** The shape that the method works on. */
   readonly shape: readonly number[];
@@ -20,10 +20,10 @@ export interface Block {
 /** One parameter and what belongs to it. */
 export interface Entry {
   readonly weight: Tensor;
-  /** State by its name in checkpoints; that of a piece has the piece's number behind it. */
+  /** State by its name in checkpoints; that of a block has the block's number behind it. */
   readonly tensors: Readonly<Record<string, Tensor>>;
-  /** How the weight is cut, if it is. */
-  readonly pieces: Pieces | undefined;
+  /** The cut of the weight; none where a method steps it whole. */
+  readonly cut: Cut | undefined;
   readonly blocks: readonly Block[];
 }
 
@@ -33,7 +33,7 @@ const under = (shape: readonly number[], like: Tensor, tensor: Tensor): Tensor =
     ? tensor.reshape(shape)
     : tensor;
 
-/** A block of a weight, or of a piece of one that is there for the moment. */
+/** A block of a weight, or of a copy that is there for the moment. */
 export function blockOf(
   weight: Tensor,
   state: Readonly<Record<string, Tensor>>,

@@ -1,6 +1,6 @@
 import type { Option, Schema } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import type { Pieces } from './pieces.ts';
+import type { Cut } from './cut.ts';
 import type { Slot } from './state.ts';
 import type { OwnNumber } from './statistics.ts';
 
@@ -31,7 +31,7 @@ export interface Part<O, S extends string = never, F extends object = object> {
   /** State that means nothing in another dtype, by name, and why. */
   readonly bound?: { readonly [K in S]?: string };
   /** How a weight is cut into several, each of which the parts then see as a weight of its own. */
-  readonly pieces?: (where: string, weight: Tensor, options: O) => Pieces | undefined;
+  readonly cut?: (where: string, weight: Tensor, options: O) => Cut | undefined;
   /** The shape that the method sees, where it is not the weight's own. */
   readonly viewShape?: (weight: Tensor, options: O) => readonly number[] | undefined;
   /** Fields of the op for a step. */
@@ -68,7 +68,7 @@ export interface Method<O> {
   checkOptions(where: string, options: O, slots?: ReadonlySet<string>): void;
   checkWeight(where: string, weight: Tensor, options: O): void;
   slots(weight: Tensor, options: O): Record<string, Slot>;
-  pieces(where: string, weight: Tensor, options: O): Pieces | undefined;
+  cut(where: string, weight: Tensor, options: O): Cut | undefined;
   viewShape(weight: Tensor, options: O): readonly number[] | undefined;
   fields(options: O): object;
 }
@@ -90,7 +90,7 @@ export function joined<O>(parts: readonly Part<O, string>[]): Method<O> {
       for (const part of parts) part.checkWeight?.(...checked);
     },
     slots: (weight, options) => all((part) => part.slots?.(weight, options)),
-    pieces: (...cut) => parts.find((part) => part.pieces)?.pieces?.(...cut),
+    cut: (...given) => parts.find((part) => part.cut)?.cut?.(...given),
     viewShape: (weight, options) => parts.find((part) => part.viewShape)?.viewShape?.(weight, options),
     fields: (options) => all((part) => part.fields?.(options)),
   };

@@ -1,15 +1,15 @@
 import { Owned } from '../../core/owned.ts';
 import type { Tensor } from '../../core/tensor.ts';
+import type { BlockCopies } from './cut.ts';
 import type { Entry, Lists } from './entry.ts';
-import type { PieceCopies } from './pieces.ts';
 
 /** The weights and gradients of a step, by blocks. */
 export class Turn {
   readonly weights: readonly Tensor[];
   readonly grads: readonly Tensor[];
-  readonly #owned = new Owned<Tensor | PieceCopies>();
-  readonly #taken: PieceCopies[] = [];
-  readonly #put: PieceCopies[] = [];
+  readonly #owned = new Owned<Tensor | BlockCopies>();
+  readonly #taken: BlockCopies[] = [];
+  readonly #put: BlockCopies[] = [];
 
   /** Allocates all that the step needs; nothing is queued yet. */
   constructor(entries: readonly Entry[], lists: Lists, grads: readonly Tensor[]) {
@@ -17,10 +17,10 @@ export class Turn {
     let isCopied = false;
     try {
       for (const [i, entry] of entries.entries()) {
-        const { weight, pieces, blocks } = entry;
-        if (!pieces && blocks[0]!.shape === weight.shape) seen.push(grads[i]!);
+        const { weight, cut, blocks } = entry;
+        if (!cut && blocks[0]!.shape === weight.shape) seen.push(grads[i]!);
         else seen.push(...this.#blocks(entry, grads[i]!, [this.#taken]));
-        isCopied ||= pieces?.areViews === false;
+        isCopied ||= cut?.areViews === false;
       }
       this.grads = seen;
       this.weights = isCopied ? entries.flatMap((entry) => this.#weights(entry)) : lists.weights;
@@ -45,21 +45,21 @@ export class Turn {
   }
 
   #weights(entry: Entry): readonly Tensor[] {
-    return entry.pieces?.areViews === false
+    return entry.cut?.areViews === false
       ? this.#blocks(entry, entry.weight, [this.#taken, this.#put])
       : entry.blocks.map(({ views }) => views['weight']!);
   }
 
   /** A tensor like the weight as its blocks; `lists` get the copies that this makes. */
-  #blocks({ pieces, blocks }: Entry, tensor: Tensor, lists: readonly PieceCopies[][]): readonly Tensor[] {
+  #blocks({ cut, blocks }: Entry, tensor: Tensor, lists: readonly BlockCopies[][]): readonly Tensor[] {
     const seen = (part: Tensor, i: number): Tensor => {
       const { shape } = blocks[i]!;
       return shape.join() === part.shape.join() ? part : this.#owned.add(part.reshape(shape));
     };
-    if (!pieces) return [seen(tensor, 0)];
-    if (pieces.areViews) return pieces.views(tensor).map((view, i) => seen(this.#owned.add(view), i));
-    const copies = this.#owned.add(pieces.copies(tensor));
+    if (!cut) return [seen(tensor, 0)];
+    if (cut.areViews) return cut.views(tensor).map((view, i) => seen(this.#owned.add(view), i));
+    const copies = this.#owned.add(cut.copies(tensor));
     for (const list of lists) list.push(copies);
-    return copies.pieces.map(seen);
+    return copies.blocks.map(seen);
   }
 }

@@ -3,8 +3,8 @@ import { isListOf, isRecord } from '../../core/options.ts';
 import { flag, type Option, optional, whole, word } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { CommonOptions } from '../base/common-options.ts';
+import { Cut } from '../base/cut.ts';
 import type { Part } from '../base/part.ts';
-import { Pieces } from '../base/pieces.ts';
 
 /** A cut of matrices into blocks; see {@link MatrixOptions.split}. */
 export interface Split {
@@ -78,11 +78,11 @@ const split: Option<Split> = {
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
 /** The cut of a weight, where a method does not see it whole and as it is stored. */
-function piecesOf(
+function cutOf(
   where: string,
   { shape }: Tensor,
   { split: cut, flatten, layout }: Pick<MatrixOptions, 'split' | 'flatten' | 'layout'>,
-): Pieces | undefined {
+): Cut | undefined {
   const rank = shape.length;
   if (rank < 2 && cut) throw refusal(where, 'split', 'be of matrices', `a weight of shape [${shape}]`, 'ERR_SHAPE');
   const isBatch = rank > 2 && !(flatten ?? rank > 3);
@@ -103,7 +103,7 @@ function piecesOf(
       sum,
       'ERR_SHAPE',
     );
-  return new Pieces({ batch: batch!, rows: rows!, columns: columns!, isTurned, isBatch, axis: along, sizes });
+  return new Cut({ batch: batch!, rows: rows!, columns: columns!, isTurned, isBatch, axis: along, sizes });
 }
 
 /** Matrices may be cut into blocks, and stored in several ways. */
@@ -121,7 +121,7 @@ export const blocks: Part<Pick<MatrixOptions, 'heads' | 'split' | 'flatten' | 'l
     if (heads !== undefined && (shape.length !== 2 || shape[0]! % heads !== 0))
       throw refusal(where, `heads ${heads}`, 'divide the rows of matrices', `[${shape}]`, 'ERR_SHAPE');
   },
-  pieces: piecesOf,
+  cut: cutOf,
   viewShape: ({ shape: [rows, columns] }, { heads }) =>
     heads === undefined ? undefined : [heads, rows! / heads, columns!],
 };

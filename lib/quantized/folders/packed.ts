@@ -11,9 +11,9 @@ import type { TensorFile } from '../../files/safetensors/file.ts';
 import { clustered } from '../codebook/clustered.ts';
 import { refined } from '../codebook/refined.ts';
 import { packedBytes } from '../layers/packed-codes.ts';
+import { type Chosen, elementBytes } from './choice.ts';
 import { bytesOf } from './layout.ts';
 import type { CompressProgress, Settings } from './options.ts';
-import { type Chosen, elementBytes } from './plan.ts';
 
 /** Elements of rows that are packed at once, where rows are packed by themselves. */
 const spanSize = 1 << 22;

@@ -1,12 +1,12 @@
 import type { JobRun } from '../../files/model-folder/job.ts';
+import type { Choice, KeptTensor } from './choice.ts';
 import { bytesOf } from './layout.ts';
 import type { CompressMethod, Settings } from './options.ts';
 import type { OutputError } from './packed.ts';
-import type { KeptTensor, Plan } from './plan.ts';
 import type { Store } from './store.ts';
 
 export type { OutputError } from './packed.ts';
-export type { KeptTensor } from './plan.ts';
+export type { KeptTensor } from './choice.ts';
 
 /** The work that was done, or would be, for one tensor. */
 export interface CompressedTensorReport {
@@ -72,17 +72,17 @@ export interface CompressReport {
 export interface Known {
   readonly settings: Settings;
   readonly out: string;
-  readonly plan: Plan;
+  readonly choice: Choice;
   readonly needs: Pick<CompressReport, 'bytes' | 'scratchBytes' | 'memoryBytes'>;
   readonly files: Pick<CompressReport, 'copied' | 'notCopied'>;
 }
 
 export async function reportOf(known: Known, run: JobRun, store: Store | undefined): Promise<CompressReport> {
-  const { settings, out, plan, needs, files } = known;
+  const { settings, out, choice, needs, files } = known;
   const { method, bits, base } = settings;
   const tensors: CompressedTensorReport[] = [];
-  let bytesBefore = plan.kept.reduce((sum, { bytes }) => sum + bytes, 0);
-  for (const [i, { name, form, info }] of plan.chosen.entries()) {
+  let bytesBefore = choice.kept.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const [i, { name, form, info }] of choice.chosen.entries()) {
     const own = form.method === 'group' ? { group: form.group } : { groups: form.groups };
     const errors = run.dryRun || !store ? undefined : await store.errors(i);
     bytesBefore += info.byteLength;
@@ -95,7 +95,7 @@ export async function reportOf(known: Known, run: JobRun, store: Store | undefin
   }
   return {
     ...{ method, bits, ...run, base, out, ...needs, bytesBefore },
-    bitsPerWeight: plan.bitsPerWeight,
-    ...{ tensors, kept: plan.kept, ...files, warnings: plan.warnings },
+    bitsPerWeight: choice.bitsPerWeight,
+    ...{ tensors, kept: choice.kept, ...files, warnings: choice.warnings },
   };
 }

@@ -1,9 +1,9 @@
 // Compressed parts that are finished, in a file beside the new folder: a run that was killed goes on after them.
 import type { Records } from '../../files/model-folder/journal.ts';
 import type { NewPart } from '../../files/model-folder/write-weights.ts';
+import type { Chosen } from './choice.ts';
 import { bytesOf, partsOf } from './layout.ts';
 import type { OutputError, Packed } from './packed.ts';
-import type { Chosen } from './plan.ts';
 
 /** Bytes of a record of parts. */
 export const storeBytes: number = 1 << 16;

@@ -34,7 +34,7 @@ export interface RunOptions extends Partial<TapeOptions> {
   readonly along?: PerParameter;
 }
 
-export class Plan {
+export class Runner {
   readonly #where: string;
   readonly #fn: (...args: never[]) => unknown;
   readonly #options: ReadOptions;

@@ -34,14 +34,14 @@ export interface AssignTurn {
 export type AssignMap = (name: string, info: { shape: readonly number[]; dtype: Dtype }) => string | null | AssignPlace;
 
 /** A tensor of the file, and its place. */
-export interface Piece extends AssignPlace {
+export interface Placed extends AssignPlace {
   readonly tensor: Tensor;
 }
 
-/** A tensor of the model, and the pieces of each of its paths that is given. */
+/** A tensor of the model, and for each of its paths that is given the tensors placed there. */
 export interface Target {
   readonly target: Tensor;
-  readonly given: readonly (readonly Piece[])[];
+  readonly given: readonly (readonly Placed[])[];
 }
 
 const isPair = (x: unknown): boolean => isListOf(x, Number.isInteger as (n: unknown) => n is number) && x.length === 2;
@@ -68,11 +68,11 @@ const isTurn = (x: unknown): boolean =>
 
 const typed = (dtype: Dtype, shape: readonly unknown[]): string => `${dtype}[${shape}]`;
 
-/** The words for pieces that do not make a tensor of the model; none where they do. */
-function misfit(target: Tensor, pieces: readonly Piece[]): string | undefined {
+/** The words for tensors that do not make a tensor of the model; none where they do. */
+function misfit(target: Tensor, placed: readonly Placed[]): string | undefined {
   const [count = 1, ...row] = target.shape;
   let end = 0;
-  for (const { tensor, permute, rope, rows } of [...pieces].sort((a, b) => (a.rows?.[0] ?? 0) - (b.rows?.[0] ?? 0))) {
+  for (const { tensor, permute, rope, rows } of [...placed].sort((a, b) => (a.rows?.[0] ?? 0) - (b.rows?.[0] ?? 0))) {
     const axes = permute ?? tensor.shape.map((_, axis) => axis);
     const isOrder = String([...axes].sort()) === String([...tensor.shape.keys()].sort());
     const shape = axes.map((axis) => tensor.shape[axis]);
@@ -104,7 +104,7 @@ export function targetsOf(
   map: AssignMap,
 ): Target[] {
   const found = places(where, model);
-  const pieces = new Map([...found.values()].flat().map((path): [string, Piece[]] => [path, []]));
+  const placed = new Map([...found.values()].flat().map((path): [string, Placed[]] => [path, []]));
   const [device] = [...found.keys()].map((tensor) => tensor.device);
   const leftOver: string[] = [];
   for (const [name, tensor] of Object.entries(tensors)) {
@@ -112,20 +112,20 @@ export function targetsOf(
     const { shape, dtype } = tensor;
     const place = placeOf(where, name, map(name, { shape, dtype }));
     if (!place) continue;
-    const known = pieces.get(place.name);
+    const known = placed.get(place.name);
     if (known) known.push({ ...place, tensor });
     else leftOver.push(place.name === name ? name : `${name} as ${place.name}`);
   }
   const missing: string[] = [];
   const other: string[] = [];
   const targets = [...found].map(([target, paths]): Target => {
-    const given = paths.filter((path) => pieces.get(path)!.length > 0);
+    const given = paths.filter((path) => placed.get(path)!.length > 0);
     if (given.length === 0) missing.push(paths[0]!);
     for (const path of given) {
-      const problem = misfit(target, pieces.get(path)!);
+      const problem = misfit(target, placed.get(path)!);
       if (problem) other.push(`${path}: ${problem}`);
     }
-    return { target, given: given.map((path) => pieces.get(path)!) };
+    return { target, given: given.map((path) => placed.get(path)!) };
   });
   const problems = [
     ['missing', near(missing, leftOver)],

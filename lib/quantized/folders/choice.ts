@@ -31,8 +31,8 @@ export interface KeptTensor {
   readonly reason: string;
 }
 
-/** The work, as the headers tell it. */
-export interface Plan {
+/** The tensors that a run compresses and those that it keeps, as the headers tell. */
+export interface Choice {
   readonly chosen: readonly Chosen[];
   readonly kept: readonly KeptTensor[];
   /** Bytes of the new weights. */
@@ -50,12 +50,12 @@ const usualGroups: readonly number[] = [128, 64, 32];
  * @throws ERR_ARGUMENT where nothing would be compressed, and with `strict` for what does not fit; ERR_SHAPE and
  * ERR_DTYPE for inputs of calibration that are not those of their matrix; ERR_UNSUPPORTED
  */
-export async function planOf(
+export async function choiceOf(
   op: string,
   settings: Settings,
   model: Model,
   calibration: TensorFile | undefined,
-): Promise<Plan> {
+): Promise<Choice> {
   refuseCompressed(op, model);
   const [included, skipped] = [patternsOf(op, settings, 'include'), patternsOf(op, settings, 'skip')];
   const bits = patternsOf(op, settings, 'bitsOf');
