@@ -25,7 +25,7 @@ if (reason !== undefined) {
   await device.close();
 }`;
 
-/** How a process with the set ends: `ran`, or what it says instead. */
+/** The end of a process with the set: `ran`, or what it says instead. */
 function outcome(set) {
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,

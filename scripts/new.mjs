@@ -64,7 +64,7 @@ for (const [file, text] of edited) {
   console.log(`${file}: one entry more`);
 }
 
-/** How lines break depends on the names. */
+/** Formats the files: where lines break depends on the names. */
 function format(tool, args, files) {
   if (files.length === 0) return;
   const { status, stderr } = spawnSync(process.execPath, [at(`node_modules/${tool}`), ...args, ...files], {

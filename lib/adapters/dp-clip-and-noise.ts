@@ -14,8 +14,8 @@ export interface DpClipAndNoiseOptions {
   /** Deviation of the noise on the sum, over `clip`: not negative. It has no default. */
   readonly noiseMultiplier: number;
   /**
-   * Of the noise: whole, 0 to 2^53. It has no default. Another one in each step: noise that comes twice can be taken
-   * away.
+   * Seed of the noise: whole, 0 to 2^53. It has no default. Another one in each step: noise that comes twice can be
+   * taken away.
    */
   readonly seed: number;
 }

@@ -28,7 +28,7 @@ export interface ClientUpdate {
 export interface AggregatedRound {
   /** Rounds so far, this one included. */
   readonly round: number;
-  /** Of b·a of each layer, descending; absent in a round without a factorization. */
+  /** Singular values of b·a of each layer, descending; absent in a round without a factorization. */
   readonly singularValues?: readonly Float64Array[];
 }
 

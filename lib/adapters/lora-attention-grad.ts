@@ -55,7 +55,7 @@ export interface LoraAttentionGradient {
   readonly loss: number;
   /** The way that was taken. */
   readonly mode: 'exact' | 'chain';
-  /** Of the polynomial in place of the exponential; 0 where it is exact. */
+  /** Degree of the polynomial in place of the exponential; 0 where it is exact. */
   readonly degree: number;
   /** Monomials of one place of the sequence; 0 where it is exact. */
   readonly features: number;

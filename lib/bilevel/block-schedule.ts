@@ -1,8 +1,8 @@
 import { shuffled } from '../core/shuffled.ts';
 
 /**
- * Which blocks a step takes: all are shuffled in each epoch, and taken so many at a time. What an epoch has left over
- * waits for another one, so that no step has a block twice. Nothing is stored.
+ * The blocks that a step takes: all are shuffled in each epoch, and taken so many at a time. What an epoch has left
+ * over waits for another one, so that no step has a block twice. Nothing is stored.
  */
 export class BlockSchedule {
   readonly #count: number;

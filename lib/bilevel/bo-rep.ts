@@ -48,9 +48,9 @@ export interface BoRepOptions {
   period?: number | undefined;
   /** Steps that y takes then: whole, from 1 on. Default: 3. */
   innerSteps?: number | undefined;
-  /** How far y gets in them: positive. Default: Infinity. */
+  /** The longest way that y may go in them: positive. Default: Infinity. */
   radius?: number | undefined;
-  /** How `init` refines y; true: as by default. Default: false. */
+  /** Options by which `init` refines y; true: the defaults. Default: false. */
   refine?: boolean | RefineOptions | undefined;
   /** True: x moves by `lr` in each step; false: by `lr` times the mean hypergradient. Default: true. */
   normalize?: boolean | undefined;
@@ -282,7 +282,7 @@ export class BoRep extends StatefulSteps {
     return undefined;
   }
 
-  /** As `#call`, and looks at what a function gives that a step calls once. */
+  /** Calls as `#call` does, and looks at what a function gives that a step calls once. */
   async #ask(
     place: string,
     name: (typeof once)[number],

@@ -15,9 +15,9 @@ import { saved, stepAlong } from '../solvers/oracle.ts';
 
 /** Options of {@link checkHypergradient}. */
 export interface CheckHypergradientOptions {
-  /** To what share of its first length the gradient of the lower problem is brought: in (0, 1]. Default: 1e-10. */
+  /** The share of its first length to which the gradient of the lower problem is brought: in (0, 1]. Default: 1e-10. */
   tol?: number | undefined;
-  /** Of the random direction: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random direction: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** Ends the call with its reason. Default: none. */
   signal?: AbortSignal | undefined;
@@ -40,9 +40,9 @@ const schema: Schema<{ tol: number; seed: number; signal: AbortSignal | undefine
 const [mostSteps, mostHalvings] = [50, 20];
 
 /**
- * How far an oracle's derivatives are from its values: the relative difference of the slope of Φ(x) = f(x, y*(x)) along
- * a random direction, by ∇_x f − ∇²_xy g (∇²_yy g)⁻¹ ∇_y f, and by central differences of Φ, for which y*(x) is found
- * by Newton's method with conjugate gradients. Of the size of 1e-7 in f64 for smooth functions, and of 1 for
+ * The distance of an oracle's derivatives from its values: the relative difference of the slope of Φ(x) = f(x, y*(x))
+ * along a random direction, by ∇_x f − ∇²_xy g (∇²_yy g)⁻¹ ∇_y f, and by central differences of Φ, for which y*(x) is
+ * found by Newton's method with conjugate gradients. Of the size of 1e-7 in f64 for smooth functions, and of 1 for
  * derivatives that are wrong. x and y are as before when it ends.
  *
  * @example

@@ -62,7 +62,7 @@ export interface LvHbaPenalty {
    * smaller `alpha`. Default: 1.
    */
   c?: number | undefined;
-  /** In [0, 1/2). Default: 0.3. */
+  /** The exponent p of cₖ, in [0, 1/2). Default: 0.3. */
   p?: number | undefined;
 }
 
@@ -91,7 +91,7 @@ export interface LvHbaOptions {
 export interface LvHbaStep {
   /** Length of the step of (x, y) over `alpha`, f64 `[1]`. */
   readonly residual: Tensor<'f64'>;
-  /** How far the constraints are from being kept at (x, y): the length of c, or of its part above 0, f64 `[1]`. */
+  /** The violation of the constraints at (x, y): the length of c, or of its part above 0, f64 `[1]`. */
   readonly feasibility: Tensor<'f64'>;
 }
 
@@ -370,7 +370,7 @@ export class LvHba extends StatefulSteps {
     ];
   }
 
-  /** How far constraints are from being kept at a point. */
+  /** Measures the violation of the constraints at a point. */
   async #measure(place: string, x: Tensor, y: Tensor, look?: (out: readonly Tensor[]) => void): Promise<void> {
     const { constraint } = this.#problem;
     const [device, value] = [this.#device, this.#value];

@@ -248,7 +248,7 @@ export class MaidRun {
     }
   }
 
-  /** How far p may be from the gradient of g(x̂(θ)). */
+  /** Bound of the distance of p from the gradient of g(x̂(θ)). */
   #errorOf({ B, LB, LAinv, Lg }: Constants): number {
     const { mu } = this.#settings;
     const { gradNorm, x } = this.#here;

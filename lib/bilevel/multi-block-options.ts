@@ -47,7 +47,7 @@ export interface MultiBlockBilevelOptions {
   updates?: 'all' | 'lazy' | undefined;
   /** L: ∇_y g is L-Lipschitz; positive. With it a `lowerLr` that is too large is warned of. Default: unknown. */
   lipschitz?: number | undefined;
-  /** Of the order of blocks: whole, from 0 to 2³² − 1. It has no default. */
+  /** Seed of the order of blocks: whole, from 0 to 2³² − 1. It has no default. */
   seed: number;
 }
 

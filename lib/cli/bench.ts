@@ -165,7 +165,7 @@ async function readersOn(device: Device): Promise<Readers & { readonly made: rea
   };
 }
 
-/** Of the words of a case: `x=f32[4x3] alpha=2`. */
+/** Values by the words of a case: `x=f32[4x3] alpha=2`. */
 const valuesOf = ({ fields }: Described, words: string, readers: Readers): Record<string, unknown> =>
   Object.fromEntries(
     words.split(' ').map((word) => {

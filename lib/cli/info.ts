@@ -11,7 +11,7 @@ interface Found {
   readonly devices: DeviceInfo[];
   /** Reasons, by the kind of device. */
   readonly unavailable: Record<string, string>;
-  /** Of an addon that does not load. */
+  /** The error of an addon that does not load. */
   error?: { code: string | undefined; message: string };
 }
 

@@ -2,7 +2,7 @@
 
 const everyMs = 100;
 
-/** How far a job is. */
+/** Progress of a job. */
 export interface Progress {
   readonly stage: string;
   readonly done: number;

@@ -75,7 +75,7 @@ function optionsOf({ 'no-norm-clip': noClip, ...values }: Readonly<Record<string
   return options as unknown as TransplantOptions;
 }
 
-/** How tokens of the donor found theirs in the base, in words. */
+/** The ways in which tokens of the donor found theirs in the base, in words. */
 const matchWords: Readonly<Record<Exclude<keyof MatchCounts, 'ids'>, (n: number) => string>> = {
   exact: (n) => `${n} the same in the base`,
   role: (n) => `${n} special tokens of the same role`,

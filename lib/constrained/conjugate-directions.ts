@@ -14,7 +14,7 @@ import { checkSymmetric } from '../solvers/symmetry.ts';
 /** out = about A⁻¹ r, up to any factor: a network, a multigrid cycle, or r itself. It may differ from call to call. */
 export type Predictor = (r: Tensor, out: Tensor) => void | Promise<void>;
 
-/** How far {@link cdmSolve} is, told after each iteration. */
+/** Progress of {@link cdmSolve}, told after each iteration. */
 export interface CdmProgress {
   /** Directions taken. */
   readonly iterations: number;
@@ -177,7 +177,7 @@ export async function cdmSolve(
     const isAnew = (iterations + 1) % given.residualEvery === 0;
     vectors.combine(queue, after, [1, residual], [[-1, length], image]);
     if (isAnew) {
-      // How far rounding takes the update from what it stands for.
+      // The distance by which rounding takes the update from what it stands for.
       await evaluate(next, shownTo);
       vectors.combine(queue, after, [1, after], [-1, shownTo]);
       vectors.dot(queue, after, after, drift);

@@ -29,7 +29,7 @@ const schema: Schema<Resolved<CdmLossOptions, 'gradOut' | 'signal'>> = {
  * Source: Kaneda, Akar, Chen, Kala, Hyde and Teran 2023.
  *
  * @param r `[n]` or `[batch, n]`, of the operator's dtype.
- * @param v Of the same shape.
+ * @param v The other tensor, of the same shape.
  * @returns f64 of one element; the caller's
  * @example
  * using loss = await cdmLoss(operator, r, v, { gradOut });

@@ -20,7 +20,7 @@ export interface RitzDatasetOptions extends TaskOptions<LanczosProgress> {
   samples: number;
   /** Ritz vectors beyond half of them that weigh nine times as much: whole, from 0 on. Default: 0. */
   theta?: number | undefined;
-  /** Of the random numbers: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random numbers: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
   checkSymmetry?: boolean | undefined;

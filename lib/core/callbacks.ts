@@ -27,8 +27,8 @@ export async function callback(
 }
 
 /**
- * As `callback`, of no task. Undefined once the call is over: a function that queues and gives no promise costs no turn
- * of the queue of promises, `const wait = called(…); if (wait) await wait;`.
+ * Calls as `callback` does, without a task. Undefined once the call is over: a function that queues and gives no
+ * promise costs no turn of the queue of promises, `const wait = called(…); if (wait) await wait;`.
  * @throws what the function throws before it gives a promise, as `callback`
  */
 export function called(

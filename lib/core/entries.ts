@@ -3,7 +3,7 @@ import { OrthokitError, refusal, shown } from './errors.ts';
 import { isRecord } from './options.ts';
 import type { Steps } from './turns.ts';
 
-/** Which entries of a matrix are known: entry e stands in row `rows[e]` and column `cols[e]`, from 0 on. */
+/** The entries of a matrix that are known: entry e stands in row `rows[e]` and column `cols[e]`, from 0 on. */
 export interface EntryPlaces {
   /** The row of each entry. */
   readonly rows: Int32Array;

@@ -74,7 +74,7 @@ export function binariesIn(root: string): string[] {
   );
 }
 
-/** In a fixed order; none where there is no folder. */
+/** Names in a fixed order; none where there is no folder. */
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).sort();

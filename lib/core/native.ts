@@ -9,7 +9,7 @@ import type { SharedSource } from './shared.ts';
 export interface DeviceInfo {
   /** The kind of hardware. */
   readonly kind: 'cpu' | 'cuda';
-  /** Which one of its kind, from 0. */
+  /** The number of the device among those of its kind, from 0. */
   readonly index: number;
   /** The processor or the GPU. */
   readonly name: string;
@@ -41,7 +41,7 @@ export interface DeviceInfo {
   readonly graphs?: {
     /** Graphs that were made. */
     readonly made: number;
-    /** How often one was launched. */
+    /** The number of times that one was launched. */
     readonly launched: number;
     /** Why none are made, or none any more. Absent where they are. */
     readonly refused?: string;
@@ -58,7 +58,7 @@ export type TypedArray = Float32Array | Float64Array | Uint16Array | Int32Array 
 export type Operation = (device?: object, ...values: unknown[]) => boolean;
 
 interface Native {
-  /** Of a name; or of a device: a lane of its queue, whose work can be given up. */
+  /** Makes a device of a name; or of a device a lane of its queue, whose work can be given up. */
   Device: new (
     nameOrDevice: string | object,
     threads?: number,
@@ -74,8 +74,8 @@ interface Native {
   endStep(device: object): void;
   close(device: object): Promise<void>;
   /**
-   * Of a device, a shape and a dtype, and memory of another process; or of another tensor, whose bytes it shares, and a
-   * shape, or a range of rows.
+   * Makes a tensor of a device, a shape and a dtype, and memory of another process; or of another tensor, whose bytes
+   * it shares, and a shape, or a range of rows.
    */
   Tensor: new (
     deviceOrTensor: object,
@@ -106,7 +106,7 @@ interface Native {
 
 /** The processes of a run, by way of an engine: one group a process. */
 export interface NativeGroup {
-  /** Of the plug-in: the library and its version, or why there is none. */
+  /** Tells of the plug-in's library and its version, or why there is none. */
   engine(): { readonly library?: string; readonly reason?: string };
   /** Starts the engine; a wait of a call ends after so many seconds. */
   open(seconds: number, bucketBytes: number): Promise<void>;

@@ -14,7 +14,7 @@ export class Owned<T extends Disposing = Disposing> {
     return thing;
   }
 
-  /** From now on the caller's. */
+  /** Leaves a thing to the caller, who gives it back. */
   release<U extends T>(thing: U): U {
     this.#things.delete(thing);
     return thing;

@@ -45,7 +45,7 @@ const either =
 
 const signs = /(\{[^{}]*\}|\*)/;
 
-/** Of a step of a pattern, or of an entry of a list: `*` and lists are signs, all else stands for itself. */
+/** The parts of a step of a pattern, or of an entry of a list: `*` and lists are signs, all else stands for itself. */
 const partsOf = (step: string): Part[] =>
   step
     .split(signs)

@@ -7,7 +7,7 @@ interface Range {
 
 /** Bytes of tensors, none of them twice. An empty tensor has none. */
 export class Places {
-  /** Of each block: its ranges, in order. */
+  /** The ranges of each block, in order. */
   readonly #blocks = new Map<object, Range[]>();
 
   /** Adds a tensor's bytes; false, and nothing is added, if some of them are there already. */

@@ -9,9 +9,9 @@ import { isTensor, Tensor, type TensorOptions } from './tensor.ts';
 
 /** Place of a {@link RandomStream} in its sequence: whole numbers, as JSON keeps them. */
 export interface RandomState {
-  /** As given. */
+  /** The seed, as given. */
   readonly seed: number;
-  /** As given, or 0. */
+  /** The stream, as given, or 0. */
   readonly stream: number;
   /** 32-bit words used so far, a multiple of 4. */
   readonly offset: number;
@@ -35,7 +35,7 @@ function wordsOf(tensors: readonly Tensor[]): number {
  * const resumed = RandomStream.restore(JSON.parse(JSON.stringify(random.state)));
  */
 export class RandomStream {
-  /** Which sequence: whole, below 2^53. */
+  /** The number of the sequence: whole, below 2^53. */
   readonly seed: number;
   /** Streams of one seed are independent sequences: one for the weights, one for the batches. */
   readonly stream: number;

@@ -36,7 +36,7 @@ export const fraction = (value: number): Option<number> => ({
   default: value,
   wrong: numeric('must be in [0, 1)', (x) => x >= 0 && x < 1),
 });
-/** From none to all. */
+/** A share, from none to all. */
 export const portion = (value: number): Option<number> => ({
   default: value,
   wrong: numeric('must be in [0, 1]', (x) => x >= 0 && x <= 1),
@@ -129,7 +129,7 @@ export function checkValues<O>(where: string, values: O, schema: Schema<O>): voi
   }
 }
 
-/** Of no class: an option that is an object of values. */
+/** True of an object of no class: an option that is an object of values. */
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
 

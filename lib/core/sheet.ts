@@ -2,13 +2,13 @@
 // nanosecond to look at, through Node-API about fifty.
 import { native, type Operation } from './native.ts';
 
-/** As native/addon/sheet_reader.h reads them. */
+/** Kinds of values, as native/addon/sheet_reader.h reads them. */
 const absent = 0;
 const number = 1;
 const tensor = 2;
 const word = 3;
 const list = 4;
-/** Of places that are no operand's. */
+/** The kind of places that are no operand's. */
 const device = 5;
 
 /** Numbers of a call; one with more goes through Node-API. */
@@ -38,12 +38,12 @@ export class HandlePlace extends Given {
     this.#kind = kind;
   }
 
-  /** Of a device, or a lane, that has just been made. */
+  /** Puts its place on a device, or a lane, that has just been made. */
   static ofDevice(handle: object): void {
     new HandlePlace(handle, device);
   }
 
-  /** Of a tensor that has just been made. */
+  /** Puts its place on a tensor that has just been made. */
   static ofTensor(handle: object): void {
     new HandlePlace(handle, tensor);
   }

@@ -11,10 +11,10 @@ const norms = ownCall('norms');
 export class Suspects {
   readonly #device: Device;
   readonly #names: readonly string[];
-  /** Of the present step, and the part of each call. */
+  /** Lengths of the present step, and the part of each call. */
   readonly #sizes: Tensor;
   readonly #parts: readonly Tensor[];
-  /** Of the first step that failed, or the last one. */
+  /** Lengths of the first step that failed, or the last one. */
   readonly #told: Tensor;
 
   /** `calls` are those of a step in their order: who is called, and how many tensors it gives. */

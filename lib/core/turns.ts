@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** How long work may hold the event loop before others have a turn, in milliseconds. */
+/** The time in milliseconds for which work may hold the event loop before others have a turn. */
 const longest = 8;
 
 /** The event loop's turns within long work: others have one when the work has held the loop for some milliseconds. */

@@ -5,7 +5,7 @@ import { Owned } from '../core/owned.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { checkOracle, type Oracle } from '../solvers/oracle.ts';
 
-/** Which matrix {@link flat} multiplies by. */
+/** The matrix that {@link flat} multiplies by. */
 export type Curvature = 'hessian' | 'gauss-newton';
 
 /** The operator of {@link flat}. */

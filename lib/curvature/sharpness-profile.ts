@@ -15,11 +15,11 @@ export interface SharpnessProfileOptions {
 
 /** The result of {@link sharpnessProfile}: shares in [0, 1]; all 0 where no coordinate has a part. */
 export interface SharpnessProfile {
-  /** Of the largest hundredth of the coordinates, at least one. */
+  /** The share of the largest hundredth of the coordinates, at least one. */
   readonly top1: number;
-  /** Of the largest twentieth, at least one. */
+  /** The share of the largest twentieth, at least one. */
   readonly top5: number;
-  /** Of the largest tenth, at least one. */
+  /** The share of the largest tenth, at least one. */
   readonly top10: number;
 }
 

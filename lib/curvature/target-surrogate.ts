@@ -46,7 +46,10 @@ export interface TargetSurrogateOptions {
   targetStep: number;
   /** Inner steps of each outer one: whole, from 1 on. Default: 1. */
   inner?: number | undefined;
-  /** Of outer step t, from 1 on, η itself, η / √t, or η · T^(−t/T) with T = `horizon`. Default: `constant`. */
+  /**
+   * The step towards the targets at outer step t, from 1 on: η itself, η / √t, or η · T^(−t/T) with T = `horizon`.
+   * Default: `constant`.
+   */
   schedule?: 'constant' | 'sqrt' | 'exp' | undefined;
   /** Outer steps of the schedule `exp`: whole, from 1 on. Default: none; only `exp` takes it. */
   horizon?: number | undefined;

@@ -5,7 +5,10 @@ import { tridiagonalEigen } from '../solvers/tridiagonal.ts';
 
 /** Options of {@link DadaoGraph}. */
 export interface DadaoGraphOptions {
-  /** Of each edge how often it communicates in a unit of time, as given: positive. Default: 1 / edges. */
+  /**
+   * The rate of each edge, the number of times that it communicates in a unit of time, as given: positive. Default: 1 /
+   * edges.
+   */
   rates?: readonly number[] | Float64Array | undefined;
 }
 
@@ -64,7 +67,7 @@ export class DadaoGraph {
   readonly nodes: number;
   /** Pairs of nodes, from 0. */
   readonly edges: readonly (readonly [number, number])[];
-  /** Of each edge, how often it communicates in a unit of time. */
+  /** The rate of each edge, the number of times that it communicates in a unit of time. */
   readonly rates: Float64Array;
   /** Their sum: communications in a unit of time. */
   readonly totalRate: number;

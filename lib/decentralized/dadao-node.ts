@@ -25,7 +25,7 @@ export interface DadaoNodeOptions {
   chi1Star: number;
   /** The start of x, `[dim]`, f32 or f64; it is copied. Default: zeros. */
   x0?: Tensor | undefined;
-  /** Of the vectors. Default: that of `x0`, or `'f32'`. */
+  /** The dtype of the vectors. Default: that of `x0`, or `'f32'`. */
   dtype?: 'f32' | 'f64' | undefined;
 }
 

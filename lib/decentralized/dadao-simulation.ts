@@ -42,7 +42,7 @@ export interface DadaoSimulationOptions {
   mu: number;
   /** L: all gradients are L-Lipschitz; from `mu` on. It has no default. */
   lipschitz: number;
-  /** Of the times of events: whole, from 0 to 2³² − 1. It has no default. */
+  /** Seed of the times of events: whole, from 0 to 2³² − 1. It has no default. */
   seed: number;
   /**
    * Communications of all edges in a unit of time: positive. Default: √(2 χ₁ χ₂) of rates that add up to 1, with the
@@ -106,7 +106,7 @@ const runSchema: Schema<{
   signal: watchers<never>().signal,
 };
 
-/** Of a state: the numbers of all, and the time of each node's last event. */
+/** The numbers of a state: those of all, and the time of each node's last event. */
 interface Numbers {
   time: number;
   gradients: number;
@@ -155,7 +155,7 @@ export class DadaoSimulation implements Stateful {
   readonly #functions: readonly LocalFunction[];
   readonly #seed: number;
   readonly #settings: Readonly<Record<string, unknown>>;
-  /** How long a graph is used. */
+  /** The time for which a graph is used. */
   readonly #turn: number;
   readonly #owned = new Owned<DadaoNode>();
   #time = 0;
@@ -239,7 +239,7 @@ export class DadaoSimulation implements Stateful {
     try {
       const start = this.#time;
       let samples = 1;
-      /** Of the next sample; what is the end but for rounding is the end. */
+      /** The time of the next sample; what is the end but for rounding is the end. */
       const sampleAt = (): number => {
         const time = start + samples * every;
         return Math.abs(time - until) <= 1e-6 * every ? until : time;

@@ -11,7 +11,7 @@ import { Group } from './group.ts';
 
 /** Options of {@link DataParallel.start}. */
 export interface DataParallelOptions {
-  /** Of dropout, whose streams differ by rank: whole, 0 to 2^53 − 1. It has no default. */
+  /** Seed of dropout, whose streams differ by rank: whole, 0 to 2^53 − 1. It has no default. */
   seed: number;
 }
 
@@ -128,10 +128,10 @@ export class DataParallel {
    * Gradients become their mean over ranks by weight, in place, in one all-reduce: call it once a step, after the last
    * micro-batch.
    *
-   * @param grads Of `nn.valueAndGrad`: of the mean loss over this rank's samples; `null` where it has none. Such a rank
-   * takes from the others which parameters have gradients.
-   * @param weight How much they count: the valid labels of this rank. Σ weight · gradient / Σ weight is the gradient of
-   * the mean over all labels. Finite, not negative; 0 with `null`.
+   * @param grads Gradients of the mean loss over this rank's samples, as `nn.valueAndGrad` gives them; `null` where it
+   * has none. Such a rank takes from the others which parameters have gradients.
+   * @param weight The weight by which they count: the valid labels of this rank. Σ weight · gradient / Σ weight is the
+   * gradient of the mean over all labels. Finite, not negative; 0 with `null`.
    * @returns the gradients
    * @throws ERR_ARGUMENT also where ranks have gradients of other parameters; as `Group.allReduce`
    */
@@ -152,8 +152,8 @@ export class DataParallel {
   }
 
   /**
-   * Which parameters have gradients, 1 each, on the first rank that has samples; undefined where all ranks have some,
-   * or none has.
+   * Marks of the parameters that have gradients, 1 each, on the first rank that has samples; undefined where all ranks
+   * have some, or none has.
    */
   async #known(grads: ReadonlyMap<Tensor, Tensor | null> | null, tag: string): Promise<TypedArray | undefined> {
     const [first] = this.#parameters;

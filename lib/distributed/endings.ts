@@ -6,7 +6,7 @@ import path from 'node:path';
 const variable = 'ORTHOKIT_RUN_FOLDER';
 let isTold = false;
 
-/** From now on this process tells how it ends, where `orthokit run` has asked for it. */
+/** Lets this process tell how it ends, where `orthokit run` has asked for it. */
 export function tellEnding(): void {
   const folder = process.env[variable];
   if (!folder || isTold) return;

@@ -51,7 +51,7 @@ interface Call {
  * nothing can be done with the group any more: the run begins again from its checkpoint.
  */
 export class Group {
-  /** Which of the ranks this process is, from 0. */
+  /** The rank of this process, from 0. */
   readonly rank: number;
   /** The number of ranks. */
   readonly size: number;
@@ -106,8 +106,8 @@ export class Group {
   }
 
   /**
-   * Of each tensor `[n·m, …]`, with n ranks, rank r gets rows r·m to (r + 1)·m of the sum or the mean over all ranks,
-   * added in the order of ranks in f64 and rounded once: new tensors `[m, …]`.
+   * Gives rank r rows r·m to (r + 1)·m of the sum or the mean of each tensor `[n·m, …]` over all n ranks, added in the
+   * order of ranks in f64 and rounded once: new tensors `[m, …]`.
    * @throws ERR_SHAPE for a first axis that ranks do not divide; otherwise as {@link Group.allReduce}
    */
   async reduceScatter(tensors: readonly Tensor[], options: SumOptions = {}): Promise<Tensor[]> {

@@ -6,7 +6,7 @@ import { type Bucket, load, type Parcel, type Shelf, unload } from './buckets.ts
 
 const dtypes: readonly Dtype[] = ['f32', 'f64', 'f16', 'bf16', 'i32', 'u8'];
 
-/** How a call moves its buckets. */
+/** Settings by which a call moves its buckets. */
 export interface Moving {
   readonly kind: 'sum' | 'part' | 'gather' | 'broadcast';
   readonly isMean?: boolean;

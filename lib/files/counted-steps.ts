@@ -69,7 +69,7 @@ export class CountedSteps<N extends object = object> {
     return this.alone(name, call);
   }
 
-  /** As `run`, for calls of every kind. */
+  /** Runs a call as `run` does, for calls of every kind. */
   protected async alone<T>(name: string, call: (where: string) => T | Promise<T>): Promise<T> {
     const where = `${this.#state.of}.${name}`;
     this.checkAlive(where);

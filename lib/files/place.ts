@@ -6,7 +6,7 @@ import { refusal } from '../core/errors.ts';
 import { attempt, calls, ioError, systemCode } from './calls.ts';
 
 const mostLinks = 40;
-/** How long a temporary file must have been left alone to count as one of a killed save, in milliseconds. */
+/** The time in milliseconds for which a temporary file must have been left alone to count as one of a killed save. */
 const leftoverAge = 60 * 60_000;
 
 export interface Place {

@@ -3,7 +3,7 @@ import { isRecord } from '../core/options.ts';
 import { kind, type Schema, type Watchers, watchers } from '../core/schema.ts';
 import type { TaskOptions } from '../core/task.ts';
 
-/** How far a file has been read or written, told after each span of data. */
+/** Progress of reading or writing a file, told after each span of data. */
 export interface Progress {
   /** Bytes of tensor data read or written so far. */
   readonly done: number;

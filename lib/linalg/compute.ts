@@ -121,5 +121,5 @@ export async function judged<T extends Readonly<Record<string, Tensor>> & { read
   }
 }
 
-/** Which matrix of a batch a message is about; of one alone, nothing. */
+/** The words for the matrix of a batch that a message is about; none for a matrix alone. */
 export const ofBatch = ({ front }: Sides, index: number): string => (front.length > 0 ? ` in matrix ${index}` : '');

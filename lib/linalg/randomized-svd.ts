@@ -22,7 +22,7 @@ export interface RandomizedSvdOptions {
   oversample: number;
   /** Products with x·xᵀ that sharpen the directions, 0 where singular values fall fast: whole, to 100. Default 2. */
   power: number;
-  /** Of the random directions: whole, from 0 to 2⁵³ − 1. Default 0. */
+  /** Seed of the random directions: whole, from 0 to 2⁵³ − 1. Default 0. */
   seed: number;
   /** Ends the call with its reason. Default: none. */
   signal: AbortSignal | undefined;

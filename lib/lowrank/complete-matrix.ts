@@ -27,7 +27,7 @@ import { byNormalEquations } from './completion/regression.ts';
 import { Sketch } from './completion/sketch.ts';
 import { cutLongRows, spectralStart } from './completion/start.ts';
 
-/** How far {@link completeMatrix} is, told after each round. */
+/** Progress of {@link completeMatrix}, told after each round. */
 export interface CompletionProgress {
   /** Rounds done. */
   readonly iterations: number;
@@ -52,7 +52,7 @@ export interface CompletionOptions extends TaskOptions<CompletionProgress> {
    * preconditioned by a sketch. `'auto'`: `direct` up to rank 64. Default: `'auto'`.
    */
   solver?: 'auto' | 'direct' | 'sketch' | undefined;
-  /** Of `'sketch'`: the relative gradient that ends a regression, in (0, 1]. Default: 1e-10 in f64, 1e-5 in f32. */
+  /** The relative gradient that ends a regression, for `'sketch'`: in (0, 1]. Default: 1e-10 in f64, 1e-5 in f32. */
   solverTol?: number | undefined;
   /** Factor of |u|² + |v|² beside the squared errors, of the biases too: finite, not negative. Default: 0. */
   ridge?: number | undefined;
@@ -62,7 +62,7 @@ export interface CompletionOptions extends TaskOptions<CompletionProgress> {
   heldOut?: number | undefined;
   /** Incoherence: rows of the start longer than 2 · mu · √(rank / rows) are 0. Above 0. Default: none are. */
   mu?: number | undefined;
-  /** Of the start, of what is held out, and of sketches: whole, from 0 to 2⁵³ − 1. Default: 0. */
+  /** Seed of the start, of what is held out, and of sketches: whole, from 0 to 2⁵³ − 1. Default: 0. */
   seed?: number | undefined;
 }
 

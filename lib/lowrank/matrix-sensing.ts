@@ -26,11 +26,14 @@ export interface MatrixSensingOptions {
   alpha?: number | undefined;
   /** Step size, above 0. Default: 0.2 over the spectral norm of Σ yᵢ Aᵢ. */
   lr?: number | undefined;
-  /** Of `'balanced'`: the residual, relative to |y|, below which the factors are balanced. Above 0. Default: 0.1. */
+  /** The residual, relative to |y|, below which `'balanced'` balances the factors. Above 0. Default: 0.1. */
   switchTol?: number | undefined;
-  /** Of `'balanced'`: the singular values that F has then, above 0. Default: √ of the largest one of F·Gᵀ. */
+  /**
+   * The singular values that F has once `'balanced'` has balanced the factors, above 0. Default: √ of the largest one
+   * of F·Gᵀ.
+   */
   beta?: number | undefined;
-  /** Of the start: whole, from 0 to 2⁵³ − 1. Default: 0. */
+  /** Seed of the start: whole, from 0 to 2⁵³ − 1. Default: 0. */
   seed?: number | undefined;
 }
 

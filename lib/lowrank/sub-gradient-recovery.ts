@@ -22,7 +22,7 @@ export interface SubGradientRecoveryOptions {
   step?: number | undefined;
   /** The factor of a step size from one step to the next, in (0, 1). Default: 0.993. */
   decay?: number | undefined;
-  /** Of the start: whole, from 0 to 2⁵³ − 1. Default: 0. */
+  /** Seed of the start: whole, from 0 to 2⁵³ − 1. Default: 0. */
   seed?: number | undefined;
 }
 
@@ -89,7 +89,7 @@ export class SubGradientRecovery extends FactorDescent {
   #last: Omit<RecoveryResult, 'status'> = { loss: NaN, outlierShare: NaN };
 
   /**
-   * @param measurement Of square matrices; the Aᵢ need not be symmetric
+   * @param measurement A measurement of square matrices; the Aᵢ need not be symmetric
    * @param y `[m]`, in dtype and device of the measurement; it stays the caller's, and must not change
    * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for measurements and numbers that do not fit, and for
    * options; ERR_DISPOSED

@@ -21,13 +21,13 @@ export interface ContinualMergerOptions {
   /** The share of singular values whose directions are protected, in [0, 1). Default: 0.5. */
   readonly alpha?: number | undefined;
   /**
-   * Which tensors are projected, by name and shape: matrices only. Default: all matrices but those in whose names
-   * stands `embed`, `wte`, `wpe` or `lm_head`.
+   * Names the tensors that are projected, by name and shape: matrices only. Default: all matrices but those in whose
+   * names stands `embed`, `wte`, `wpe` or `lm_head`.
    */
   readonly linear?: ((name: string, shape: readonly number[]) => boolean) | undefined;
 }
 
-/** How far {@link ContinualMerger.add} is, told after each tensor. */
+/** Progress of {@link ContinualMerger.add}, told after each tensor. */
 export interface AddProgress {
   /** Tensors done. */
   readonly done: number;
@@ -54,7 +54,7 @@ const schema: Schema<Resolved<ContinualMergerOptions, 'linear'>> = {
 interface MergerNumbers {
   /** Lengths of the task vectors. */
   readonly lengths: readonly number[];
-  /** Of the sum of what was added. */
+  /** The length of the sum of what was added. */
   readonly length: number;
 }
 
@@ -88,14 +88,14 @@ interface Slot {
 export class ContinualMerger implements Stateful {
   /** The device of all tensors. */
   readonly device: Tensor['device'];
-  /** As given. */
+  /** The share `alpha`, as given. */
   readonly alpha: number;
   readonly #slots = new Map<string, Slot>();
   /** Sums of what was added: none before the first model. */
   #sums = new Map<string, Tensor>();
   /** Lengths of the task vectors. */
   #lengths: readonly number[] = [];
-  /** Of the sum of what was added. */
+  /** The length of the sum of what was added. */
   #length = 0;
   #disposed = false;
   /** Models are added one after the other, whoever calls. */

@@ -19,7 +19,7 @@ import { methodOf, orderOf } from './methods/index.ts';
 import { type MergeOptions, type MergeProgress, type Settings, settle } from './options.ts';
 
 const op = 'mergeModels';
-/** Of the work in the workspace, whose sums are rounded in an order of their own. */
+/** The version of the work in the workspace, whose sums are rounded in an order of their own. */
 const format = 2;
 
 /**

@@ -22,7 +22,7 @@ import type { TaskOptions } from '../core/task.ts';
 import { isPath } from '../files/transfer.ts';
 import { type MergeMethod, mergeMethods } from './methods/names.ts';
 
-/** How far {@link mergeModels} is, told after each step. An abort keeps what is done for the next run. */
+/** Progress of {@link mergeModels}, told after each step. An abort keeps what is done for the next run. */
 export interface MergeProgress {
   /** Reading all inputs once, measuring task vectors, or writing files. */
   readonly stage: 'scan' | 'measure' | 'write';
@@ -45,15 +45,15 @@ export interface MergeOptions extends TaskOptions<MergeProgress> {
   readonly out: string;
   /** No default. */
   readonly method: MergeMethod;
-  /** Of `average`, `arithmetic` and `ties`: a factor for each model's task vector. Default: 1 each. */
+  /** A factor for each model's task vector, for `average`, `arithmetic` and `ties`. Default: 1 each. */
   readonly weights?: readonly number[] | undefined;
-  /** Of `opcm`: the share of singular values whose directions are protected, in [0, 1). Default: 0.5. */
+  /** The share of singular values whose directions `opcm` protects, in [0, 1). Default: 0.5. */
   readonly alpha?: number | undefined;
-  /** Of the others: the factor of what is added to the base. Default: 1, for `arithmetic` 0.3. */
+  /** The factor of what the other methods add to the base. Default: 1, for `arithmetic` 0.3. */
   readonly scale?: number | undefined;
-  /** Of `ties`: the share of a task vector's elements that is kept, in (0, 1]. Default: 0.2. */
+  /** The share of a task vector's elements that `ties` keeps, in (0, 1]. Default: 0.2. */
   readonly density?: number | undefined;
-  /** Of `opcm`: a seed by which the order of the models is drawn. Default: the order in which they are given. */
+  /** Seed by which the order of the models is drawn, for `opcm`. Default: the order in which they are given. */
   readonly shuffle?: number | undefined;
   /** The element type of merged tensors. Default: that of each tensor of the base. */
   readonly dtype?: 'f32' | 'f16' | 'bf16' | undefined;

@@ -30,11 +30,11 @@ export interface AdaptiveBatchOptions {
   maxBatchSize: number;
   /** The test, see {@link AdaptiveBatch}. Default `norm`. */
   test?: BatchTest | undefined;
-  /** Of the tests `norm` and `coordinate`: > 0. Default 0.1. */
+  /** The bound of the tests `norm` and `coordinate`: > 0. Default 0.1. */
   eta?: number | undefined;
-  /** Of the tests `inner-product` and `augmented`: > 0. Default 0.1. */
+  /** The bound of the tests `inner-product` and `augmented`: > 0. Default 0.1. */
   theta?: number | undefined;
-  /** Of the test `augmented`: > 0. Default 0.1. */
+  /** The second bound of the test `augmented`: > 0. Default 0.1. */
   nu?: number | undefined;
   /** One call of `observe` in so many tests, the first one among them: whole, from 1 on. Default 1. */
   interval?: number | undefined;

@@ -12,9 +12,12 @@ import { moment, state } from './parts/state.ts';
 
 /** Options of {@link Dion}; all may be left out. */
 export interface DionOptions extends MatrixOptions {
-  /** Of the sum of gradients its part in the step keeps this, in [0, 1); what is beside it stays. Default 0.95. */
+  /**
+   * The share that the sum of gradients keeps of its part in the step, in [0, 1); what is beside it stays. Default
+   * 0.95.
+   */
   momentum: number;
-  /** Of the step, at most the shorter side of a matrix. Default 768. Settled when the optimizer is made. */
+  /** The rank of the step, at most the shorter side of a matrix. Default 768. Settled when the optimizer is made. */
   readonly rank: number;
   /**
    * The basis that the first step starts from, `[n, r]` for a weight `[m, n]`: a seed of normal numbers, the same for

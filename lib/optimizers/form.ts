@@ -26,7 +26,7 @@ export interface FormNames {
   readonly dtype: string;
 }
 
-/** How an op computes an iteration. */
+/** The form in which an op computes an iteration. */
 export interface Form {
   readonly method: OrthogonalMethod;
   readonly restarts: number[];
@@ -48,7 +48,7 @@ const roundingOf = (dtype: Dtype | undefined): number =>
 const isStable = (iteration: Iteration, restarts: readonly number[], dtype: Dtype | undefined): boolean =>
   conditionOfSteps(iteration, restarts, roundingOf(dtype)) < worstCondition;
 
-/** How options are followed; `auto` keeps to plain steps where the Gram matrix would lose all digits. */
+/** The form that options ask for; `auto` keeps to plain steps where the Gram matrix would lose all digits. */
 export function formOf(iteration: Iteration, { method, restarts, dtype }: FormOptions): Form {
   if (method === 'polar' || method === 'newton-schulz') return { method, restarts: [] };
   if (restarts) return { method, restarts: [...restarts] };

@@ -12,7 +12,7 @@ export interface InitLogNormalOptions {
   fan: number | undefined;
   /** The mean of the sizes over their standard deviation, from 0.01 to 10⁶. Default 1.5. */
   ratio: number;
-  /** Of sizes and signs: another one for each weight. Default 0. */
+  /** Seed of sizes and signs: another one for each weight. Default 0. */
   seed: number;
 }
 

@@ -26,10 +26,10 @@ export interface OrthogonalizeOptions {
    */
   method: OrthogonalMethod;
   /**
-   * How x comes to singular values of at most 1: `frobenius` over its norm · `schatten4` over ‖x·xᵀ‖^½, which is nearer
-   * to the largest one · `aol` (Turbo-Muon) rows of the short side over the roots of what they have in common with all,
-   * (Σⱼ|x·xᵀ|ᵢⱼ)^½, which makes singular values more equal and moves the polar factor a little: not beside `polar`.
-   * Default `frobenius`.
+   * The scaling that brings singular values of x to 1 at most: `frobenius` over its norm · `schatten4` over ‖x·xᵀ‖^½,
+   * which is nearer to the largest one · `aol` (Turbo-Muon) rows of the short side over the roots of what they have in
+   * common with all, (Σⱼ|x·xᵀ|ᵢⱼ)^½, which makes singular values more equal and moves the polar factor a little: not
+   * beside `polar`. Default `frobenius`.
    */
   scaling: Scaling;
   /** A named set or a list of [a, b, c]. Default `polar-express`; `aol4-fns` for `aol`. */

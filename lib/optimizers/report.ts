@@ -1,4 +1,4 @@
-/** How the last step went. */
+/** Statistics of the last step. */
 export interface Report {
   /** Steps so far, skipped ones included. */
   readonly step: number;

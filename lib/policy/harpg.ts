@@ -16,7 +16,7 @@ export interface HarpgOptions {
   momentum?: number | undefined;
   /** `'paper'`: η₀ c, and γ₀ c if normalized or γ₀ √c if not, with c = 2 / (t + 2). Default: `'paper'`. */
   schedule?: PolicySchedule | undefined;
-  /** Of the places where the Hessian is asked for: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the places where the Hessian is asked for: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
 }
 

@@ -36,7 +36,7 @@ export interface OdiceValueLearnerOptions {
   weight?: 'odice' | 'theory' | undefined;
   /** The share of the new values in those of the target after a step: in (0, 1]. Default: 0.005. */
   targetRate?: number | undefined;
-  /** Of Adam, positive. Default: 1e-4. */
+  /** Learning rate of Adam, positive. Default: 1e-4. */
   lr?: number | undefined;
 }
 

@@ -18,7 +18,7 @@ import { measuredBytes, Store, scratchBytesOf, storeBytes } from './folders/stor
 import { newTexts } from './folders/texts.ts';
 
 const op = 'compressModel';
-/** Of the work in the workspace. */
+/** The version of the work in the workspace. */
 const format = 2;
 /** Arrays that nobody has any more, and blocks that the device keeps to use them again. */
 const garbage = 1 << 27;

@@ -159,8 +159,10 @@ export class QZO extends StatefulSteps {
    * One step. The losses are asked for one after the other; tensors that the loss gives are waited for together, so
    * that a step waits for the device once if the loss does not.
    *
-   * @param loss Of scales and extra tensors that are like one's own and stand in for them. It runs twice a direction.
-   * @param seed Of the directions: whole, from 0 to 2^53 − 1, another one for each step. Default: the steps so far.
+   * @param loss The loss of scales and extra tensors that are like one's own and stand in for them. It runs twice a
+   * direction.
+   * @param seed Seed of the directions: whole, from 0 to 2^53 − 1, another one for each step. Default: the steps so
+   * far.
    * @throws ERR_ARGUMENT for no loss or seed, and for what the loss throws; ERR_DISPOSED, also if it disposes of what
    * it is given; ERR_STATE while another call runs. Nothing has moved then
    */

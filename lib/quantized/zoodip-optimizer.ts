@@ -34,11 +34,11 @@ export interface ZoodipOptions {
   readonly history?: number | undefined;
   /** The share of variance in the directions that are projected out: between 0 and 1. Default: 1e-3. */
   readonly nu?: number | undefined;
-  /** Of Adam's mean of gradients: in [0, 1). Default: 0.9. */
+  /** Decay of Adam's mean of gradients: in [0, 1). Default: 0.9. */
   readonly beta1?: number | undefined;
-  /** Of Adam's mean of squares: in [0, 1). Default: 0.999. */
+  /** Decay of Adam's mean of squares: in [0, 1). Default: 0.999. */
   readonly beta2?: number | undefined;
-  /** Of Adam's divisor, positive: as large as 1e-3, since estimates are noisy. Default: 1e-3. */
+  /** Addend of Adam's divisor, positive: as large as 1e-3, since estimates are noisy. Default: 1e-3. */
   readonly eps?: number | undefined;
 }
 
@@ -95,7 +95,7 @@ export class ZoodipOptimizer extends StatefulSteps {
   readonly #x: Tensor;
   readonly #point: Tensor;
   readonly #gradient: Tensor;
-  /** Of Adam: those of the state, and those that the step makes. */
+  /** The tensors of Adam: those of the state, and those that the step makes. */
   readonly #kept: { readonly momentum: Tensor; readonly root: Tensor; readonly step: Tensor };
   readonly #next: { readonly x: Tensor; readonly momentum: Tensor; readonly root: Tensor; readonly step: Tensor };
   /** `[history, d]`: the value after step i is row i mod history. */
@@ -178,8 +178,9 @@ export class ZoodipOptimizer extends StatefulSteps {
   /**
    * One step: directions + 1 losses.
    *
-   * @param loss Of a tensor like x, which stands in for it and is gone after the step.
-   * @param seed Of the directions: whole, from 0 to 2^53 − 1, another one for each step. Default: the steps so far.
+   * @param loss The loss of a tensor like x, which stands in for it and is gone after the step.
+   * @param seed Seed of the directions: whole, from 0 to 2^53 − 1, another one for each step. Default: the steps so
+   * far.
    * @throws ERR_ARGUMENT for no loss or seed, and for what the loss throws; ERR_DISPOSED, also if it disposes of what
    * it is given; ERR_STATE while another call runs. Nothing has moved then
    */

@@ -20,7 +20,7 @@ export interface BlockLanczosOptions extends TaskOptions<LanczosProgress> {
   block?: number | undefined;
   /** Products in all: whole, from 1 to 1000; as many as the operator has rows where it has fewer. Default: 40. */
   steps?: number | undefined;
-  /** Of the random first vectors: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random first vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
   checkSymmetry?: boolean | undefined;

@@ -10,7 +10,7 @@ import { System, type SystemOptions, type SystemResult, systemSchema } from './s
 
 /** Options of {@link cg}. */
 export interface CgOptions extends SystemOptions {
-  /** About the inverse of the operator, symmetric and positive; it may differ between iterations. Default: none. */
+  /** An approximation of the inverse, symmetric and positive; it may differ between iterations. Default: none. */
   preconditioner?: LinearOperator | undefined;
   /**
    * Rounding of a product with the operator, whose norm is to be about 1, relative to its vector: not negative. A

@@ -40,14 +40,14 @@ export interface DescentOptions<E> {
   readonly maxEvaluations?: number;
   /** The first length of the first step. Default: 1. */
   readonly first?: ((evaluation: E) => number) | undefined;
-  /** As in a line search; infinity: Armijo's condition alone. */
+  /** The factor of the slope, as in a line search; infinity: Armijo's condition alone. */
   readonly curvature?: number;
   readonly evaluationsOfSearch?: number;
   /** Told before each step. */
   readonly onStep?: (evaluation: E, iterations: number) => void;
 }
 
-/** How a descent ended. */
+/** The end of a descent. */
 export interface DescentEnd<E> {
   readonly status: SolverStatus;
   readonly evaluation: E;

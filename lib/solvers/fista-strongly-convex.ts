@@ -21,7 +21,7 @@ import * as vectors from '../core/vectors.ts';
 import { checkOracle, type Oracle, saved } from './oracle.ts';
 import type { SolverStatus } from './status.ts';
 
-/** How far {@link fistaStronglyConvex} is, told after each test. */
+/** Progress of {@link fistaStronglyConvex}, told after each test. */
 export interface FistaStronglyConvexProgress {
   /** Steps taken. */
   readonly iterations: number;
@@ -155,7 +155,7 @@ export class StronglyConvexDescent {
     const { params, mu, lipschitz, accuracy, maxIterations } = problem;
     const { queue } = this.#task;
     const [q, { dtype }] = [mu / lipschitz, params[0]!];
-    /** In theory a gradient is never longer than the first one times this, which falls at the rate. */
+    /** The bound of theory: a gradient is never longer than the first one times this, which falls at the rate. */
     const most = 6 * q ** -1.5;
     const rate = Math.log1p(-Math.min(Math.sqrt(q), 1 - 2 ** -30));
     let [iterations, untilTest, momentum, first] = [0, 0, 1, Infinity];

@@ -25,7 +25,7 @@ import type { SolverStatus } from './status.ts';
  */
 export type ProximalOperator = (x: readonly Tensor[], step: number) => void | Promise<void>;
 
-/** How far {@link fista} is, told after each step. */
+/** Progress of {@link fista}, told after each step. */
 export interface FistaProgress {
   /** Steps taken. */
   readonly iterations: number;
@@ -69,7 +69,7 @@ export interface FistaResult {
   readonly iterations: number;
   /** Values computed, those beside a gradient too. */
   readonly evaluations: number;
-  /** How often the momentum was dropped. */
+  /** The number of times that the momentum was dropped. */
   readonly restarts: number;
   /** The last step size: about the inverse of the largest curvature. */
   readonly step: number;

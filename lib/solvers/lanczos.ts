@@ -15,7 +15,7 @@ import type { SolverStatus } from './status.ts';
 import { checkSymmetric } from './symmetry.ts';
 import { tridiagonalEigen } from './tridiagonal.ts';
 
-/** How far {@link lanczos} is, told of each step once its numbers are read. */
+/** Progress of {@link lanczos}, told of each step once its numbers are read. */
 export interface LanczosProgress {
   /** Steps taken. */
   readonly iterations: number;
@@ -25,7 +25,7 @@ export interface LanczosProgress {
 export interface LanczosOptions extends TaskOptions<LanczosProgress> {
   /** Steps: whole, from 1 to 1000; as many as the operator has rows where it has fewer. Default: 20. */
   steps?: number | undefined;
-  /** Of the random first vector: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random first vector: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** The first vector, `[n]`, of any length but 0; it is not written. Default: random. */
   v0?: Tensor | undefined;
@@ -126,7 +126,7 @@ export async function lanczosFrom(
   const matrix = matrixOf(operator);
   const kind = matrix && n <= small ? 'small' : 'usual';
   const longest = mostAhead[kind];
-  /** Of each step that is queued its product with its vector, and the length that is left. */
+  /** The product of each step that is queued with its vector, and the length that is left. */
   const told = list(2 * longest);
   const pairs = owned.add(told.reshape([longest, 2]));
   const places = matrix ? [] : Array.from({ length: longest }, (_, i) => owned.add(pairs.rows(i, i + 1)));

@@ -18,7 +18,7 @@ import { descend, type Evaluation, type Landscape } from './descent.ts';
 import { checkOracle, type Oracle, saved } from './oracle.ts';
 import type { SolverStatus } from './status.ts';
 
-/** How far {@link lbfgs} is, told after each step. */
+/** Progress of {@link lbfgs}, told after each step. */
 export interface LbfgsProgress {
   /** Steps taken. */
   readonly iterations: number;

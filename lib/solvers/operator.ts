@@ -11,7 +11,7 @@ import * as vectors from '../core/vectors.ts';
 
 /** Options of {@link checkAdjoint}. */
 export interface CheckAdjointOptions {
-  /** Of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** Ends the call with its reason. Default: none. */
   signal?: AbortSignal | undefined;
@@ -28,8 +28,9 @@ export function fillNormal(queue: Device, x: readonly Tensor[], seed: number, st
 }
 
 /**
- * How far an operator's two ways are from being each other's adjoint: |⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (|A x| |y| + |x| |Aᵀ y|)
- * for random x and y; of the size of rounding if they are. 0 for an operator that gives zeros.
+ * The distance of an operator's two ways from being each other's adjoint:
+ * |⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (|A x| |y| + |x| |Aᵀ y|) for random x and y; of the size of rounding if they are. 0 for an
+ * operator that gives zeros.
  *
  * @example
  * if ((await checkAdjoint(operator)) > 1e-12) throw new Error('adjoint is not the adjoint of apply');

@@ -56,7 +56,7 @@ export function saved(params: readonly Tensor[], owned: Owned<Tensor>): () => vo
 
 /** Options of {@link checkGradient}. */
 export interface CheckGradientOptions {
-  /** Of the random direction: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random direction: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** The mini-batch: whole, from 0 on. Default: none. */
   sample?: number | undefined;
@@ -93,9 +93,9 @@ export function stepAlong(
 }
 
 /**
- * How far an oracle's gradient is from its values: the relative difference of its slope along a random direction and
- * that of central differences, of the size of 1e-9 in f64 and 1e-3 in f32 for smooth functions, and of 1 for a gradient
- * that is wrong. The parameters are as before when it ends.
+ * The distance of an oracle's gradient from its values: the relative difference of its slope along a random direction
+ * and that of central differences, of the size of 1e-9 in f64 and 1e-3 in f32 for smooth functions, and of 1 for a
+ * gradient that is wrong. The parameters are as before when it ends.
  *
  * @example
  * if ((await checkGradient(oracle)) > 1e-6) throw new Error('gradient is not the gradient of value');

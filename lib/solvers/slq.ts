@@ -15,7 +15,7 @@ export interface SlqOptions extends TaskOptions<LanczosProgress> {
   probes?: number | undefined;
   /** Steps of Lanczos for each: whole, from 1 to 1000. Default: 20. */
   steps?: number | undefined;
-  /** Of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
   checkSymmetry?: boolean | undefined;
@@ -23,7 +23,7 @@ export interface SlqOptions extends TaskOptions<LanczosProgress> {
 
 /** An estimated trace. */
 export interface SlqResult {
-  /** About tr f(A). */
+  /** The estimate of tr f(A). */
   readonly value: number;
   /** Its standard error over the probes; NaN of a single one. */
   readonly stderr: number;

@@ -23,7 +23,7 @@ import * as vectors from '../core/vectors.ts';
 import type { SolverStatus } from './status.ts';
 import { checkSymmetric } from './symmetry.ts';
 
-/** How far a system is, told after each iteration. */
+/** Progress of a system, told after each iteration. */
 export interface SystemProgress {
   /** Products with the operator in the recurrence. */
   readonly iterations: number;

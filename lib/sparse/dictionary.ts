@@ -24,7 +24,10 @@ const schema: Schema<{ memoryLimit: number | undefined }> = {
   memoryLimit: kind((x) => Number.isSafeInteger(x) && (x as number) > 0, 'a whole number of bytes above 0'),
 };
 
-/** Of the memory limit, what rows of a Gram matrix may take that does not fit; the rest is for the work with them. */
+/**
+ * The share of the memory limit that rows of a Gram matrix may take that does not fit; the rest is for the work with
+ * them.
+ */
 const shareOfRows = 0.75;
 
 /** Norms of the atoms, once they have been looked at. */
@@ -70,7 +73,7 @@ export class Dictionary {
   readonly atoms: Tensor;
   /** Number of atoms. */
   readonly size: number;
-  /** How long an atom is. */
+  /** The number of elements of an atom. */
   readonly length: number;
   /** Bytes that the work with the dictionary may take: {@link DictionaryOptions.memoryLimit}. */
   readonly memoryLimit: number;

@@ -87,7 +87,7 @@ export class GramRows {
     this.#queued.push(...missing);
   }
 
-  /** To be called when all that was queued has been done. */
+  /** Is called when all that was queued has been done. */
   done(): void {
     this.#queued = [];
   }

@@ -27,9 +27,9 @@ import { SparseCode } from './code.ts';
 export interface OnlineOrthogonalDictionaryOptions {
   /** The power p of the objective, 3 or 4. Default: 3. */
   power?: 3 | 4 | undefined;
-  /** Of the first atoms: whole, from 0 to 2⁵³ − 1. Default: 0. */
+  /** Seed of the first atoms: whole, from 0 to 2⁵³ − 1. Default: 0. */
   seed?: number | undefined;
-  /** Of atoms and signals. Default: `'f32'`. */
+  /** The dtype of atoms and signals. Default: `'f32'`. */
   dtype?: 'f32' | 'f64' | undefined;
 }
 
@@ -92,14 +92,14 @@ export class OnlineOrthogonalDictionary implements Stateful {
   readonly device: Device;
   /** Atoms, and elements of each. */
   readonly size: number;
-  /** Of atoms and signals. */
+  /** The dtype of atoms and signals. */
   readonly dtype: 'f32' | 'f64';
   /** The power of the objective. */
   readonly power: 3 | 4;
   readonly #owned: Owned<Tensor>;
   readonly #atoms: Tensor;
   readonly #gradient: Tensor;
-  /** Of updates that nobody has read: gap, guard and |g|² of each. */
+  /** Gap, guard and |g|² of each update that nobody has read. */
   #unread: Tensor[] = [];
   #reading: Promise<readonly ArrayLike<number>[]> | undefined;
   #updates = 0;

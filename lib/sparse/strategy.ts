@@ -3,7 +3,10 @@ import { refusal } from '../core/errors.ts';
 import type { Dictionary } from './dictionary.ts';
 import { rates, sizes } from './rates.ts';
 
-/** How a pursuit is run: by the whole Gram matrix, by those of its rows that there is room for, or by products. */
+/**
+ * The way in which a pursuit is run: by the whole Gram matrix, by those of its rows that there is room for, or by
+ * products.
+ */
 export interface Strategy {
   readonly form: 'gram' | 'rows' | 'gemm';
   readonly batchSize: number;
@@ -47,7 +50,7 @@ function measured(dtype: 'f32' | 'f64'): Seconds {
   };
 }
 
-/** Of published numbers: `flops` of products, and `bytes` of rows, a second. */
+/** Times by published numbers: `flops` of products, and `bytes` of rows, a second. */
 function published(flops: number, bytes: number, width: number): Seconds {
   return {
     gram: (n, d, k) => (2 * n * d) / flops + (width * n * k * k) / 2 / bytes,
@@ -70,7 +73,10 @@ const mostCorrelationBytes = 64 * 2 ** 20;
 /** Products of fewer signals do not pay for reading the atoms. */
 const leastProducts = 48;
 
-/** Which form is expected to be faster, within the memory limit, and how many signals go through the queue at once. */
+/**
+ * Chooses the form that is expected to be faster, within the memory limit, and the number of signals that go through
+ * the queue at once.
+ */
 export function strategyOf(
   dictionary: Dictionary,
   signals: number,
@@ -116,8 +122,8 @@ export function strategyOf(
 }
 
 /**
- * How often a row is not there, of `uses` of n rows that are equally likely, with room for some: as often as there are
- * different ones, and where there is no room for those as often as another takes its place.
+ * The number of times that a row is not there, of `uses` of n rows that are equally likely, with room for some: as many
+ * as there are different ones, and where there is no room for those as often as another takes its place.
  */
 function missing(uses: number, n: number, room: number): number {
   return Math.max(n * (1 - Math.exp(-uses / n)), uses * (1 - room / n));

@@ -9,7 +9,7 @@ interface Choosing {
 }
 
 /**
- * Of the groups of each part those that choose some of the parameters, with the patterns that do.
+ * The groups of each part that choose some of the parameters, with the patterns that do.
  * @param isFirst Whether the first group that chooses a parameter has it; else what several choose is refused later.
  */
 export function present<G extends Choosing>(

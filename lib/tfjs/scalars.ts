@@ -3,7 +3,7 @@ import { refusal, shown } from '../core/errors.ts';
 import type { OptimizerPart } from '../optimizers/base/checkpoint.ts';
 
 type Options = Readonly<Record<string, unknown>>;
-/** Of one part, by group. */
+/** The scalars of one part, by group. */
 export type Scalars = Readonly<Record<string, Options>>;
 
 /** Parts of an optimizer, each with its number in the spec. */

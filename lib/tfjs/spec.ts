@@ -28,7 +28,7 @@ interface SpecGroup extends Options {
 /** One class of a combination. */
 interface SpecPart {
   readonly optimizer: AnyClass;
-  /** As given: what chooses variables, or groups that do; none for a class of all variables. */
+  /** What chooses variables, or groups that do, as given; none for a class of all variables. */
   readonly params: Choice | readonly Options[] | undefined;
   readonly options: Options;
 }
@@ -37,9 +37,9 @@ interface SpecPart {
 export interface Spec {
   readonly isOne: boolean;
   readonly parts: readonly SpecPart[];
-  /** Of the combination. */
+  /** Options of the combination. */
   readonly options: Options;
-  /** Of each part, where they were scheduled before. */
+  /** The scalars of each part, where they were scheduled before. */
   readonly scalars: readonly Scalars[];
 }
 
@@ -47,7 +47,7 @@ export interface Spec {
 export interface Made {
   // biome-ignore lint/suspicious/noExplicitAny: see above
   readonly optimizer: library.Optimizer<any> | CombinedOptimizer;
-  /** Of each of its parts: the number in the spec. Parts that choose no variable are not there. */
+  /** The number in the spec of each of its parts. Parts that choose no variable are not there. */
   readonly numbers: readonly number[];
 }
 

@@ -9,7 +9,7 @@ import { stateName } from '../optimizers/base/params.ts';
 import type { TfjsTensor } from './peer.ts';
 import { type Made, partsOf } from './spec.ts';
 
-/** In the place of a variable, for the counter of steps held back. */
+/** The word in the place of a variable, for the counter of steps held back. */
 const ofNone = 'orthokit';
 /** That counter may be missing, or left over. A variable may have its name, and has other state. */
 export const isOptional = (name: string): boolean => name === `${ofNone}/${skippedName}`;
@@ -82,7 +82,7 @@ const slotOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 /** TensorFlow.js numbers the names of variables that are there already. */
 const plain = (variable: string): string => variable.replace(/_\d+$/, '');
 
-/** Which of the stored names belongs to each of `names`: the same, or the only one but for such a number. */
+/** The stored name that belongs to each of `names`: the same, or the only one but for such a number. */
 function matched(
   where: string,
   names: Iterable<string>,
@@ -120,7 +120,7 @@ export interface Fit {
 
 /**
  * Finds the places of stored state; nothing is written.
- * @param isFresh Of a variable: whether it may do without stored state.
+ * @param isFresh True of a variable that may do without stored state.
  * @throws ERR_STATE for state that is missing, or of another shape or dtype
  */
 export function fitted(

@@ -59,8 +59,8 @@ export interface TfjsExtras extends Stateful {
   /** Statistics of the last step. @throws ERR_STATE before the first step; ERR_DISPOSED */
   report(): Promise<Report>;
   /**
-   * As `applyGradients`, off the event loop: gradients are read and the step is awaited. One call at a time. Resolves
-   * when the variables have their new values; gradients may be disposed then.
+   * Steps as `applyGradients` does, off the event loop: gradients are read and the step is awaited. One call at a time.
+   * Resolves when the variables have their new values; gradients may be disposed then.
    * @throws ERR_STATE while another call runs, and for a variable that was assigned to meanwhile, which keeps that
    * value, while the others have stepped and the step counts; otherwise as `applyGradients`
    */
@@ -77,7 +77,7 @@ export type TfjsBaseOf<T extends Tfjs> = T['Optimizer'] extends (abstract new ()
 /** An optimizer of orthokit for a TensorFlow.js of type T: one of its own `tf.Optimizer`, and more. */
 export type TfjsOptimizer<T extends Tfjs> = TfjsBaseOf<T> &
   TfjsExtras & {
-    /** As `minimize`; the step runs off the event loop, and is over when the promise resolves. */
+    /** Does as `minimize`; the step runs off the event loop, and is over when the promise resolves. */
     minimizeAsync(...given: Parameters<TfjsBaseOf<T>['minimize']>): Promise<ReturnType<TfjsBaseOf<T>['minimize']>>;
   };
 
@@ -250,8 +250,8 @@ export function registerTfjsOptimizer(tf: Tfjs): void {
  *
  * @param tf The module: `@tensorflow/tfjs`, or `@tensorflow/tfjs-core` with a backend.
  * @param optimizer A class, such as `AdamW`, for all variables.
- * @param options Of the class.
- * @param adapter Of the adapter.
+ * @param options Options of the class.
+ * @param adapter Options of the adapter.
  * @throws ERR_ARGUMENT for options that are unknown or out of range; ERR_BACKEND, ERR_MEMORY, ERR_DISPOSED. A step
  * throws ERR_ARGUMENT for names that are twice there or of no variable, gradients of variables that are not trainable,
  * and NaN or infinity if `nonFinite` is `throw`; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED, and what the optimizer throws for
@@ -271,9 +271,9 @@ export function tfjsOptimizer<T extends Tfjs, C extends TfjsOptimizerClass>(
  * The same of several classes.
  *
  * @param tf The module.
- * @param parts As `combine` takes them.
- * @param options Of the combination.
- * @param adapter Of the adapter.
+ * @param parts The parts, as `combine` takes them.
+ * @param options Options of the combination.
+ * @param adapter Options of the adapter.
  * @example
  * const optimizer = tfjsOptimizer(
  *   tf,

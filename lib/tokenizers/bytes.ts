@@ -44,12 +44,12 @@ export function fallbackByte(token: string): Bytes | undefined {
 
 const characterOf = new Map([...byteOf].map(([character, byte]) => [byte, String.fromCharCode(character)]));
 
-/** How a byte-level vocabulary spells a byte. */
+/** The spelling of a byte in a byte-level vocabulary. */
 export function toByteLevel(byte: number): string {
   return characterOf.get(byte) ?? '';
 }
 
-/** How a byte fallback spells a byte. */
+/** The spelling of a byte by a byte fallback. */
 export function toFallback(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
 }

@@ -4,22 +4,22 @@ import { isRecord } from '../core/options.ts';
 export type TokenizerModel = 'bpe' | 'unigram' | 'wordpiece' | 'wordlevel';
 
 /**
- * How tokens spell text. `byte-level`: a printable character a byte, as in GPT-2. `metaspace`: text with U+2581 in
- * place of spaces, as in SentencePiece. `plain`: text.
+ * The way in which tokens spell text. `byte-level`: a printable character a byte, as in GPT-2. `metaspace`: text with
+ * U+2581 in place of spaces, as in SentencePiece. `plain`: text.
  */
 export type TokenSpelling = 'byte-level' | 'metaspace' | 'plain';
 
 /** Purpose of a special token. */
 export type TokenRole = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask';
 
-/** In the order in which one token with several roles looks for its counterpart. */
+/** All roles, in the order in which one token with several of them looks for its counterpart. */
 export const roles: readonly TokenRole[] = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'];
 
 /** A vocabulary as a tokenizer's files describe it. Nothing in it can encode text. */
 export interface Tokenizer {
   /** The algorithm. */
   readonly model: TokenizerModel;
-  /** How tokens spell text. */
+  /** The way in which tokens spell text. */
   readonly spelling: TokenSpelling;
   /** True if `<0xHH>` stands for a byte. */
   readonly byteFallback: boolean;

@@ -21,7 +21,7 @@ import type { TableNames } from './tables/names.ts';
 /** For which tables a way of matching counts. */
 export type MatchScope = 'none' | 'both' | 'embed' | 'lm-head';
 
-/** How far a transplantation is, told after each step. An abort keeps what is done for the next run. */
+/** Progress of a transplantation, told after each step. An abort keeps what is done for the next run. */
 export interface TransplantProgress {
   /** Reading the tables, computing rows, or writing files. */
   readonly stage: 'scan' | 'approximate' | 'write';
@@ -39,7 +39,7 @@ export interface TransplantOptions extends TaskOptions<TransplantProgress> {
   readonly donor: string;
   /** The new folder: a free name or an empty folder, in a folder that exists. No default. */
   readonly out: string;
-  /** How rows of tokens that the base lacks are made. Default: `omp`. */
+  /** The method that makes rows of tokens that the base lacks. Default: `omp`. */
   readonly method?: MethodName | undefined;
   /** Tokens that stand for a new one, for `omp` and `common_interpolation`: 1 or more. Default: 64. */
   readonly k?: number | undefined;
@@ -49,7 +49,7 @@ export interface TransplantOptions extends TaskOptions<TransplantProgress> {
   readonly weightScheme?: 'distance_proportional' | 'barycentric' | 'least_squares' | undefined;
   /** Distance by which neighbours are found, for `common_interpolation`. Default: `euclidean`. */
   readonly metric?: 'euclidean' | 'cosine' | undefined;
-  /** How subwords make a row, for `subword`. Default: `mean`. */
+  /** The way in which subwords make a row, for `subword`. Default: `mean`. */
   readonly subwordMethod?: 'mean' | 'sum' | 'weighted_mean' | 'first_last' | undefined;
   /** Rule by which two tokens are the same. Default: `bytes`. */
   readonly match?: 'bytes' | 'mergekit' | undefined;
@@ -68,9 +68,9 @@ export interface TransplantOptions extends TaskOptions<TransplantProgress> {
   /** Names of tables where they cannot be found. Default: by the names that models use. */
   readonly tensors?:
     | {
-        /** Of the base. */
+        /** Names of the tables of the base. */
         readonly base?: TableNames | undefined;
-        /** Of the donor. */
+        /** Names of the tables of the donor. */
         readonly donor?: TableNames | undefined;
       }
     | undefined;
@@ -78,7 +78,7 @@ export interface TransplantOptions extends TaskOptions<TransplantProgress> {
   readonly device?: Device | DeviceKind | 'auto' | `cuda:${number}` | undefined;
   /** Tokens computed at once; results do not depend on it. Default: 256. */
   readonly batchSize?: number | undefined;
-  /** Of random rows. Default: 0. */
+  /** Seed of random rows. Default: 0. */
   readonly seed?: number | undefined;
   /** The most bytes that tables and Gram rows take. Default: 40 % of the machine's memory. */
   readonly memoryLimit?: number | undefined;

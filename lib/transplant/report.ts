@@ -46,7 +46,7 @@ export interface TableReport {
   readonly clipped?: number | undefined;
   /** Rows of the donor that were not finite and were taken as zero. */
   readonly nonFinite?: number | undefined;
-  /** How far the donor's rows are from what stands for them, relative to their norms; of `omp`. */
+  /** Distances of the donor's rows from what stands for them, relative to their norms, for `omp`. */
   readonly residuals?: Quantiles | undefined;
   /** Norms of the coefficients; of `omp`. */
   readonly coefficientNorms?: Quantiles | undefined;
@@ -62,7 +62,7 @@ export interface TransplantReport {
   readonly resumed: boolean;
   /** The folder. */
   readonly out: string;
-  /** How the tokens of the donor found those of the base. */
+  /** The ways in which the tokens of the donor found those of the base. */
   readonly match: MatchCounts;
   /** Embeddings, and the output head where it is a table of its own. */
   readonly tables: readonly TableReport[];
@@ -70,7 +70,7 @@ export interface TransplantReport {
   readonly warnings: readonly string[];
 }
 
-/** Of the numbers that are there; undefined of none. */
+/** Quantiles of the numbers that are there; undefined where there are none. */
 export function quantiles(values: Iterable<number>): Quantiles | undefined {
   const sorted = Float64Array.from([...values].filter((value) => !Number.isNaN(value))).sort();
   if (sorted.length === 0) return undefined;

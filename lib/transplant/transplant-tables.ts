@@ -21,7 +21,7 @@ const op = 'transplantTables';
 
 /** Vocabulary and tables of a model, in memory. */
 export interface ModelTables {
-  /** From `readTokenizer`. */
+  /** The tokenizer, from `readTokenizer`. */
   readonly tokenizer: Tokenizer;
   /** Input embeddings: a row a token, floating. */
   readonly embed: Tensor;
@@ -35,7 +35,7 @@ export interface TransplantedTables {
   readonly embed: Tensor;
   /** The output head; undefined where the base has none of its own. */
   readonly lmHead: Tensor | undefined;
-  /** As of {@link transplant}; `out` is empty. */
+  /** The report, as that of {@link transplant}; `out` is empty. */
   readonly report: TransplantReport;
 }
 

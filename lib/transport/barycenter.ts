@@ -35,7 +35,7 @@ export interface BarycenterOptions
   maxSweeps?: number | undefined;
 }
 
-/** How far a barycenter is, told each time the error has been looked at, every ten sweeps. */
+/** Progress of a barycenter, told each time the error has been looked at, every ten sweeps. */
 export interface BarycenterProgress {
   /** Σₖ wₖ Σ |Pₖᵀ 1 − masses|. */
   readonly marginalError: number;

@@ -36,7 +36,10 @@ export interface TransportBatchOptions
   maxSweeps?: number | undefined;
   /** Most Newton steps of each problem that sweeps do not solve: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;
-  /** How eps is lowered, for all problems from a tenth of the largest range; false: not at all. Default: `{}`. */
+  /**
+   * Options by which eps is lowered, for all problems from a tenth of the largest range; false: it is not lowered.
+   * Default: `{}`.
+   */
   anneal?: AnnealOptions | false | undefined;
 }
 
@@ -52,7 +55,7 @@ const schema: Schema<Omit<BatchSettings, 'op' | 'anneal'> & Pick<CheckedOptions,
   ...watchers<TransportBatchProgress>(),
 };
 
-/** How far a batch is, told after every hundred sweeps, and in the end. */
+/** Progress of a batch, told after every hundred sweeps, and in the end. */
 export interface TransportBatchProgress {
   /** Problems whose error is at most `tol`. */
   readonly converged: number;
@@ -95,7 +98,7 @@ export async function transportBatch<D extends Dtype>(
   return settled(op, result, settings.throwUnlessConverged) as TransportBatch<D>;
 }
 
-/** By sweeps, and problem by problem where these are slow. */
+/** Solves by sweeps, and problem by problem where these are slow. */
 async function swept(
   cost: Stacked['cost'],
   sizes: Stacked['sizes'],

@@ -48,7 +48,7 @@ export class Divergence<D extends Dtype = Dtype> {
   readonly status: TransportStatus;
   /** The largest of the three. */
   readonly marginalError: number;
-  /** From x to y. */
+  /** The transport from x to y. */
   readonly xy: TransportResult<D>;
   /** Within x: its potentials are equal. */
   readonly xx: TransportResult<D>;

@@ -19,13 +19,13 @@ import type { TaskOptions } from '../core/task.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
 import type { Penalties } from './problem/penalties.ts';
 
-/** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
+/** A method that solves a transport problem; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
 
 /** The choice among potentials, which a shift between the sides leaves as good: equal means, or the last g 0. */
 export type Gauge = 'balanced' | 'last';
 
-/** How eps is lowered to its value: each level starts from the potentials of the one before. */
+/** Options by which eps is lowered to its value: each level starts from the potentials of the one before. */
 export interface AnnealOptions {
   /** The first eps, in units of the cost. Default: a tenth of the range of the finite costs. */
   start?: number | undefined;
@@ -54,7 +54,7 @@ export interface Potentials {
   readonly g: Tensor;
 }
 
-/** How far a solver is, told each time the error has been looked at. */
+/** Progress of a solver, told each time the error has been looked at. */
 export interface TransportProgress {
   /** The eps of the level that is worked on. */
   readonly eps: number;
@@ -65,7 +65,7 @@ export interface TransportProgress {
 }
 
 /**
- * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
+ * The end of a solver: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
  * `'at-precision'`, the numbers of this dtype do not get nearer; `'infeasible'`, the pairs that are not forbidden
  * cannot carry the masses.
  */
@@ -88,9 +88,9 @@ export interface TransportIterations {
  * a rho must have its masses.
  */
 export interface UnbalancedOptions {
-  /** Of the rows, in units of the cost: positive. Default: none, the rows keep their masses. */
+  /** The penalty on masses of the rows, in units of the cost: positive. Default: none, the rows keep their masses. */
   rhoA?: number | undefined;
-  /** Of the columns. Default: none. */
+  /** The penalty on masses of the columns. Default: none. */
   rhoB?: number | undefined;
 }
 
@@ -116,16 +116,18 @@ export interface SinkhornOptions extends TaskOptions<TransportProgress> {
   maxSweeps?: number | undefined;
   /** Most Newton steps tried, in all: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;
-  /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start or `paper` false. */
+  /**
+   * Options by which eps is lowered to its value; false: it is not lowered. Default: `{}`, with a warm start or `paper`
+   * false.
+   */
   anneal?: AnnealOptions | false | undefined;
   /** Lets marginals and totals differ from those of `a` and `b`; with `method: 'sinkhorn'` only. Default: not. */
   unbalanced?: UnbalancedOptions | undefined;
   /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, a safe form. */
   paper?: PaperOptions | false | undefined;
   /**
-   * Which of the potentials that differ by a shift is returned: `'balanced'`, those of equal means; `'last'`, those
-   * whose g is 0 at the last column with mass. Not with `unbalanced`, where a shift changes the plan. Default:
-   * `'balanced'`.
+   * The choice among potentials that differ by a shift: `'balanced'`, those of equal means; `'last'`, those whose g is
+   * 0 at the last column with mass. Not with `unbalanced`, where a shift changes the plan. Default: `'balanced'`.
    */
   gauge?: Gauge | undefined;
   /** Potentials to start from: a result of this or another eps. Default: zeros. */

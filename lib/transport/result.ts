@@ -73,7 +73,7 @@ export class TransportResult<D extends Dtype = Dtype> implements Potentials {
   readonly cost: number;
   /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|, with a exp(−f / rho) for an unbalanced side's masses, of these potentials in f64. */
   readonly marginalError: number;
-  /** How the solver ended. */
+  /** The end of the solver. */
   readonly status: TransportStatus;
   /** The work that it took. */
   readonly iterations: Readonly<TransportIterations>;

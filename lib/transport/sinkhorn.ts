@@ -101,7 +101,7 @@ export async function solveCosts<D extends Dtype = Dtype>(
   return result as TransportResult<Dtype> as TransportResult<D>;
 }
 
-/** By sweeps that store no matrix. */
+/** Solves by sweeps that store no matrix. */
 function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResult<'f32' | 'f64'>> {
   const { cost, settings, control, owned, marginals, range, start, goal } = problem;
   const { eps, penalties } = settings;
@@ -126,7 +126,7 @@ function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResul
   };
 }
 
-/** By solvers that store the cost; the result keeps `costs`. */
+/** Solves by solvers that store the cost; the result keeps `costs`. */
 function stored(problem: Problem<StoredCost>, costs: StoredCost | PointCost): Engine<TransportResult<'f32' | 'f64'>> {
   const { settings, control, marginals, range, goal, rounding } = problem;
   const plan = new ScaledPlan(problem);

@@ -12,10 +12,10 @@ export const wholePercent = (/** @type {number} */ x) => `${(100 * x).toFixed(0)
 export const markdown = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/** How a page comes to be. @param {string} name */
+/** The words that say how a page comes to be. @param {string} name */
 export const origin = (name) =>
   `\`npm run experiment -- ${name} --write\` writes this page from recorded runs; \`npm run experiment -- ${name}\` makes them.`;
-/** How a page begins. @param {string} title @param {string} name @param {string} effort such as `3 runs took 5 min by the clock` */
+/** The beginning of a page. @param {string} title @param {string} name @param {string} effort such as `3 runs took 5 min by the clock` */
 export const opening = (title, name, effort) => [`# ${title}`, origin(name), `Its ${effort} of a busy machine.`];
 
 /** @param {Parameters<typeof png>[0]} picture @param {string} folder @param {string} name without `.png` @returns {string[]} the file */

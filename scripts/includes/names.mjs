@@ -55,7 +55,7 @@ export function usesOf(text) {
   }
   return names;
 }
-/** In front of a name of ours: nothing, or the name of a namespace. */
+/** The text in front of a name of ours: nothing, or the name of a namespace. */
 const ours = /^(?:(?:orthokit|core|cpu|math|detail|)(?:::\w+)*::)?$/;
 const keywords = new Set(
   (

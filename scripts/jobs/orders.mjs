@@ -7,7 +7,7 @@ const grid = threads.flatMap((thread, i) => streams.map((stream, j) => ({ thread
 /** All but forward and eager, by which the others are judged. */
 const others = grid.filter(({ i, j }) => i + j > 0);
 
-/** In which the checked device runs, with own products, and products by cuBLAS. */
+/** The order in which the checked device runs, with own products, and products by cuBLAS. */
 export const checkedOrder = { threads: 'random', streams: 'deferred' };
 
 /** With the first and the checked one every pair: of threads and streams, of threads and products, of streams and products. */

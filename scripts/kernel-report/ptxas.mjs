@@ -43,7 +43,7 @@ export function merge(kernels, name, architecture, figures) {
   kernels.get(name).set(architecture, Object.fromEntries(fields.map((field) => [field, largest(field)])));
 }
 
-/** Of every form of every kernel in a build of the plug-in by nvcc. */
+/** Figures of every form of every kernel in a build of the plug-in by nvcc. */
 export function machineFigures(build) {
   const records = logs(build).flatMap(measure);
   if (records.length === 0) throw new Error(`${build} holds no record of a kernel: build the plug-in with nvcc first`);

@@ -62,7 +62,7 @@ function harness(op, { preset, device, programs }) {
 const isOperation = (name) => groups.has(name);
 const testOf = (name) => `test/ops/${groups.get(name)}/${name.replaceAll('_', '-')}`;
 
-/** By area: what a mutant of it is tried with. */
+/** The tests that a mutant is tried with, by area. */
 const testsOfArea = {
   cpu(mutant, name) {
     return [

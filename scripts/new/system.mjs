@@ -22,7 +22,7 @@ import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { SolverStatus } from '../solvers/status.ts';
 
-/** How far {@link ${own}} is, told after each iteration. */
+/** Progress of {@link ${own}}, told after each iteration. */
 export interface ${type}Progress {
   /** Iterations done. */
   readonly iterations: number;

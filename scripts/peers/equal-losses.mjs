@@ -33,7 +33,7 @@ function problemOf(equal, device, x, y, classes, d) {
   const size = classes * d;
   const counts = new Float64Array(classes);
   for (const label of y) counts[label] += 1;
-  /** By how much a sample of a class counts in each constraint. */
+  /** The weight by which a sample of a class counts in each constraint. */
   const partOf = (label, k) => {
     if (label === k) return 1 / counts[k];
     return label === (equal === 'losses' ? k + 1 : classes - 1) ? -1 / counts[label] : 0;

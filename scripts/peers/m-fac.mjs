@@ -52,7 +52,7 @@ async function run(dtype, folder, [window, size, steps]) {
   console.log(JSON.stringify({ min_ms: Math.min(...later), median_ms: median(later), floor_ms: floor, place }));
 }
 
-/** Of the length 1, the same on both sides. */
+/** Gradients of length 1, the same on both sides. */
 function gradients(device, folder, size) {
   const list = new Float32Array(new Uint8Array(readFileSync(path.join(folder, 'gradients'))).buffer);
   return Array.from({ length: different }, (_, i) => Tensor.from(device, list.slice(i * size, (i + 1) * size), [size]));

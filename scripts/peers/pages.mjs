@@ -54,7 +54,7 @@ function peers(measured) {
   return `${table(['case', 'orthokit, ms', ...raced.slice(1).map((peer) => peerNames[peer])], rows)}\n\n${versions.join(', ')}.`;
 }
 
-/** How far a ratio moved between turns. */
+/** The distance by which a ratio moved between turns. */
 function apart(line, ours) {
   const ratios = line.turns_ms.map((time, i) => time / ours.turns_ms[i]);
   if (ratios.length < 2) return ' (one turn)';
@@ -252,7 +252,7 @@ function demo(measured) {
   return `${processors} processors of a virtual machine (${cpu}), ${system}; ${seconds} s in all:\n\n\`\`\`\n${text.split('\nLoss curves')[0].trim()}\n\`\`\``;
 }
 
-/** Of each page its parts. */
+/** The parts of each page. */
 export const parts = {
   'docs/performance.md': {
     ...{

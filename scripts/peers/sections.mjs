@@ -40,7 +40,7 @@ const onTransport = (env) => [
 const node = (file, ...words) => ({ command: ['node', `scripts/peers/${file}`, ...words] });
 const turnsOf = (turns) => ['--turns', `${turns}`];
 
-/** Of each section its commands, given the turns asked for; those of orthokit_bench are themselves repeated in turn. */
+/** The commands of each section, given the turns asked for; those of orthokit_bench are themselves repeated in turn. */
 export const sections = {
   bench: (turns) => {
     const all = [

@@ -6,7 +6,7 @@ import { race } from './race.mjs';
 const [kind, size, method] = process.argv.slice(2);
 const n = Number(size);
 
-/** As transport_peer.py draws it too. */
+/** Uniform numbers, as transport_peer.py draws them too. */
 const uniform = (size) => Float64Array.from({ length: size }, splitmix(1));
 
 /** A ring and a bar as masses on a picture of 28 × 28 pixels, costs by distance. */

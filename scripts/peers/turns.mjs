@@ -34,7 +34,7 @@ export const median = (values) => {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 };
 
-/** Of the lines of all turns one: of `min_ms` the least, of the other times the median; `turns_ms` are the medians of turns. */
+/** One line of those of all turns: of `min_ms` the least, of the other times the median; `turns_ms` are the medians of turns. */
 function joined(lines) {
   const times = Object.keys(lines[0]).filter((key) => key.endsWith('_ms'));
   const of = (key) => lines.map((line) => line[key]);

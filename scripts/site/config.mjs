@@ -41,7 +41,7 @@ const api = [
   },
 ];
 
-/** As the links of pages and of typedoc are written: the anchors that GitHub makes. */
+/** Spells anchors as GitHub makes them, which the links of pages and of typedoc name. */
 const slugify = (heading) =>
   heading
     .toLowerCase()

@@ -1,4 +1,4 @@
-// How far Taylor's polynomial of the exponential must go, known before it is taken.
+// The degree of Taylor's polynomial of the exponential, known before it is taken.
 
 /** Features that no degree may exceed. */
 export const mostFeatures: number = 2 ** 20;
@@ -14,7 +14,7 @@ export function featuresOf(width: number, degree: number): number {
 export interface Certificate {
   readonly degree: number;
   readonly features: number;
-  /** Of each exponential, relative. */
+  /** Bound of the relative error of each exponential. */
   readonly errorBound: number;
 }
 

@@ -6,8 +6,8 @@ import { monomialFeatures } from './features.ts';
 import { type Head, maker, type QueryGradient, turned } from './head.ts';
 
 /**
- * By a chain of thin products: exp(q·k/√h) ≈ φ(q)·φ(k), so that attention is U·(Vᵀ·v) with U = φ(q) over its sums. Time
- * and memory grow with the length. Undefined where a sum of a row is not positive.
+ * The gradient by a chain of thin products: exp(q·k/√h) ≈ φ(q)·φ(k), so that attention is U·(Vᵀ·v) with U = φ(q) over
+ * its sums. Time and memory grow with the length. Undefined where a sum of a row is not positive.
  */
 export async function chainGradient(
   head: Head,

@@ -7,7 +7,10 @@ import { type Head, maker, type QueryGradient } from './head.ts';
 /** Elements of a block of scores. */
 const blockElements = 2 ** 21;
 
-/** By softmax itself, of some rows at a time: time grows with the square of the length, memory with the length. */
+/**
+ * The gradient by softmax itself, some rows at a time: time grows with the square of the length, memory with the
+ * length.
+ */
 export async function exactGradient(head: Head, owned: Owned<Tensor>): Promise<QueryGradient> {
   const { task, q, k, v, y } = head;
   const { queue } = task;

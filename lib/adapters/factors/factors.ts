@@ -19,7 +19,7 @@ export interface LoraFactors {
 
 /** The result of {@link refactorLora}. */
 export interface RefactoredLora extends LoraFactors {
-  /** Of b·a, `rank` of them, descending; those that b·a has not are 0. */
+  /** Singular values of b·a, `rank` of them, descending; those that b·a has not are 0. */
   readonly singularValues: Float64Array;
 }
 

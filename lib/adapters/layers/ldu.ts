@@ -84,7 +84,7 @@ async function pivotsOf(
   return { pivots, zeroPivots, inverses: pivots.map((value) => (value === 0 ? 0 : 1 / value)) };
 }
 
-/** Of matrices `[n, m]`, n up to m: 1 above the diagonal and 0 elsewhere, and 1 on it. */
+/** A triangle of matrices `[n, m]`, n up to m: 1 above the diagonal and 0 elsewhere, and 1 on it. */
 class UnitTriangle {
   readonly above: Tensor;
   /** 1 on the diagonal, too. */

@@ -40,7 +40,7 @@ export interface LoLDULinearOptions {
   readonly recentre?: boolean | undefined;
   /** `[out]`, frozen. Default: none. */
   readonly bias?: Tensor | undefined;
-  /** Of `'uniform'` and `'normal'`, and of them alone: whole, 0 to 2^53. Default: 0. */
+  /** Seed of `'uniform'` and `'normal'`, which alone take one: whole, 0 to 2^53. Default: 0. */
   readonly seed?: number | undefined;
 }
 

@@ -26,7 +26,7 @@ export interface LoraLinearOptions {
   readonly rslora?: boolean | undefined;
   /** `[out]`, frozen. Default: none. */
   readonly bias?: Tensor | undefined;
-  /** Of `a`: whole, 0 to 2^53. It has no default. Layers want seeds of their own. */
+  /** Seed of `a`: whole, 0 to 2^53. It has no default. Layers want seeds of their own. */
   readonly seed: number;
 }
 
@@ -67,9 +67,9 @@ export class LoraLinear implements Applied {
   readonly a: Tensor;
   /** `[out, rank]`. */
   readonly b: Tensor;
-  /** As given, or the rank. */
+  /** The number `alpha` as given, or the rank. */
   readonly alpha: number;
-  /** As given. */
+  /** The choice `rslora`, as given. */
   readonly rslora: boolean;
 
   private constructor({ weight, bias, a, b, alpha, rslora }: Parts) {

@@ -13,7 +13,7 @@ export interface SpLoraLinearOptions {
   readonly rank: number;
   /** `[out]`, the start of a bias that is trained. Default: none. */
   readonly bias?: Tensor | undefined;
-  /** Of `a` and `b`: whole, 0 to 2^53. It has no default. Layers want seeds of their own. */
+  /** Seed of `a` and `b`: whole, 0 to 2^53. It has no default. Layers want seeds of their own. */
   readonly seed: number;
 }
 
@@ -36,7 +36,7 @@ const places = kind<readonly number[] | Int32Array>(
 );
 const keptSchema: Schema<Resolved<KeptChannels, keyof KeptChannels>> = { keepOut: places, keepIn: places };
 
-/** Of b at first, on both sides of 0: small, so that the layer begins near the weight. */
+/** Bound of b's elements at first, on both sides of 0: small, so that the layer begins near the weight. */
 const smallBound = 1e-4;
 
 /**

@@ -26,7 +26,10 @@ export interface Config {
 const mostNames = 65_536;
 const pauseNames = 1 << 9;
 const patternKeys = ['rank_pattern', 'alpha_pattern'];
-/** Of adapters that add more to a weight than b·a, or change the weight itself: absent, null or false. */
+/**
+ * Settings of adapters that add more to a weight than b·a, or change the weight itself: each must be absent, null or
+ * false.
+ */
 const refused = ['use_dora', 'use_qalora', 'layer_replication', 'trainable_token_indices', 'alora_invocation_tokens'];
 const flags = ['use_rslora', 'fan_in_fan_out'] as const;
 const wanted = ['peft_type', 'r', 'lora_alpha', 'init_lora_weights', 'modules_to_save', ...flags, ...refused];

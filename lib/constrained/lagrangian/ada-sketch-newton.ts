@@ -21,7 +21,7 @@ import { MeritSlope, meritOf } from './merit.ts';
 import { Calls, checkProblem, type EqualityProblem, type Point, vectorOf } from './problem.ts';
 import { type Sketch, SketchedSystem, type Solution, unitsOf } from './sketch.ts';
 
-/** How far {@link adaSketchNewton} is, told after each step. */
+/** Progress of {@link adaSketchNewton}, told after each step. */
 export interface AdaSketchProgress {
   /** Steps taken. */
   readonly iterations: number;
@@ -32,8 +32,8 @@ export interface AdaSketchProgress {
 /** Options of {@link adaSketchNewton}. */
 export interface AdaSketchOptions extends TaskOptions<AdaSketchProgress> {
   /**
-   * How the system of each step is solved: by projections on blocks of Gaussian vectors, on single ones, on its rows
-   * in random orders, or by a factorization. Default: `'block'`.
+   * The way in which the system of each step is solved: by projections on blocks of Gaussian vectors, on single ones,
+   * on its rows in random orders, or by a factorization. Default: `'block'`.
    */
   sketch?: Sketch | undefined;
   /** Vectors of a block: whole, from 1 to n + m. For `'block'` alone. Default: half of n + m, at most 32. */
@@ -58,7 +58,7 @@ export interface AdaSketchOptions extends TaskOptions<AdaSketchProgress> {
   nu?: number | undefined;
   /** θ, the share of the accuracy that is asked of systems, in (0, 1]. Default: 1. */
   theta?: number | undefined;
-  /** Of the sketches: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the sketches: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** The device that does the algebra. Default: a CPU device for the call. */
   device?: Device | undefined;
@@ -80,7 +80,7 @@ export interface AdaSketchResult {
   readonly inner: readonly number[];
   /** Weights of the merit function at the end. */
   readonly eta1: number;
-  /** As {@link AdaSketchResult.eta1}. */
+  /** The other weight, as {@link AdaSketchResult.eta1}. */
   readonly eta2: number;
   /**
    * `'converged'`; `'max-iterations'`; `'infeasible'` where the constraints' gradients depend on each other;

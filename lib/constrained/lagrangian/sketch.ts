@@ -7,7 +7,7 @@ import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 
-/** How systems are solved: by blocks of Gaussian vectors, by single ones, by rows, or by a factorization. */
+/** A way to solve systems: by blocks of Gaussian vectors, by single ones, by rows, or by a factorization. */
 export type Sketch = 'block' | 'gaussian' | 'kaczmarz' | 'direct';
 
 /** Steps between two looks at the residual, as a share of those taken, and at most. */
@@ -84,7 +84,7 @@ export class SketchedSystem {
   /** Sums, and z in the caller's units, which are read together. */
   readonly #told: Tensor<'f64'>;
   readonly #sums: Tensor;
-  /** In the caller's units. */
+  /** The iterate z in the caller's units. */
   readonly z: Tensor;
   /** Squares of the lengths of the rows of D K D, for `'kaczmarz'`. */
   #norms: Float64Array = new Float64Array();

@@ -16,9 +16,9 @@ export interface NetworkForm {
   readonly kernel: number | undefined;
   readonly hidden: number;
   readonly layers: number;
-  /** Of the softplus, β. */
+  /** The number β of the softplus. */
   readonly beta: number;
-  /** Of α |x|², which makes ψ strongly convex. */
+  /** The factor of α |x|², which makes ψ strongly convex. */
   readonly alpha: number;
   readonly dtype: 'f32' | 'f64';
 }
@@ -58,7 +58,7 @@ export const namesOf = ({ layers }: NetworkForm): readonly string[] => {
   return ['input', ...each('inner'), ...each('skips'), ...each('biases'), 'output', 'linear'];
 };
 
-/** How the layers of a network multiply. */
+/** The products of the layers of a network. */
 const mapsOf = (device: Device, { kernel }: NetworkForm): LayerMaps =>
   kernel === undefined ? dense(device) : convolutions(device, kernel);
 

@@ -26,7 +26,10 @@ export interface ProximalInverse {
   readonly y: Tensor;
   /** |f(y) − x| of all rows together. */
   readonly residualNorm: number;
-  /** As of {@link lbfgs}; not `'converged'` where a row of x is not among the results of f, or not near enough. */
+  /**
+   * The status as {@link lbfgs} gives it; not `'converged'` where a row of x is not among the results of f, or not near
+   * enough.
+   */
   readonly status: SolverStatus;
   /** Steps taken. */
   readonly iterations: number;
@@ -36,7 +39,10 @@ export interface ProximalInverse {
 export interface ProximalPrior {
   /** R at each row of x, up to one number that is the same for all. */
   readonly values: Float64Array;
-  /** As of {@link LearnedProximal.invert}: values of what is not `'converged'` are those of a point beside x. */
+  /**
+   * The status as {@link LearnedProximal.invert} gives it: values of what is not `'converged'` are those of a point
+   * beside x.
+   */
   readonly status: SolverStatus;
   /** Steps taken. */
   readonly iterations: number;

@@ -4,7 +4,7 @@ import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 
-/** How weights multiply units `[b, …, inputs]`, one after another in the last axis. */
+/** Products of weights and units `[b, …, inputs]`, one after another in the last axis. */
 export interface LayerMaps {
   /** The shape of the weights of so many outputs for so many inputs. */
   weights(outputs: number, inputs: number): readonly number[];

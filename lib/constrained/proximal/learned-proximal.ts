@@ -55,7 +55,7 @@ export interface LearnedProximalOptions {
   beta?: number | undefined;
   /** α of α |x|², not negative, which makes ψ strongly convex and the operator invertible. Default: 0. */
   alpha?: number | undefined;
-  /** Of the first weights: whole, from 0 to 2^53. It has no default. */
+  /** Seed of the first weights: whole, from 0 to 2^53. It has no default. */
   seed: number;
   /** The dtype of weights and signals. Default: f32. */
   dtype?: 'f32' | 'f64' | undefined;

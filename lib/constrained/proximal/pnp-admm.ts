@@ -31,7 +31,7 @@ export interface PnpAdmmProblem {
   readonly prox: (x: Tensor, out: Tensor) => void | Promise<void>;
 }
 
-/** How far {@link pnpAdmm} is, told after each iteration. */
+/** Progress of {@link pnpAdmm}, told after each iteration. */
 export interface PnpAdmmProgress {
   /** Iterations so far. */
   readonly iterations: number;

@@ -22,7 +22,7 @@ import type { SolverStatus } from '../../solvers/status.ts';
 import { checkGnsOracle, type GnsOracle } from './oracle.ts';
 import { systemOf } from './systems.ts';
 
-/** How far {@link gnsMinimize} is, told after each step. */
+/** Progress of {@link gnsMinimize}, told after each step. */
 export interface GnsProgress {
   /** Steps taken. */
   readonly iterations: number;

@@ -23,7 +23,7 @@ export interface Shifted {
 
 type Of<K extends GnsCurvature['kind']> = Extract<GnsCurvature, { kind: K }>;
 
-/** Which mini-batch products are of, and whether halves of matrices are compared. */
+/** The mini-batch that products are of, and the choice to compare halves of matrices. */
 export interface SystemChoice {
   readonly sample?: number | undefined;
   readonly checkSymmetry: boolean;
@@ -134,7 +134,7 @@ function dense(
   };
 }
 
-/** By Woodbury's identity: s = −(g − Fᵀ (λ/scale I + F Fᵀ)⁻¹ F g) / λ. */
+/** Solves by Woodbury's identity: s = −(g − Fᵀ (λ/scale I + F Fᵀ)⁻¹ F g) / λ. */
 function lowrank(
   where: string,
   task: Task<never>,

@@ -237,7 +237,7 @@ export class MFac implements Stateful {
   /**
    * out = F⁻¹ g for the gradient of a slot, right to rounding however large it is. Queued; nothing is awaited.
    *
-   * @param slot As {@link MFac.push} gave it.
+   * @param slot The slot that {@link MFac.push} gave.
    * @param out One tensor for each parameter, of its shape and dtype.
    * @throws ERR_ARGUMENT for a slot that holds no gradient; ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for a list
    * that does not fit; ERR_DISPOSED; ERR_MEMORY

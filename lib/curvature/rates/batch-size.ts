@@ -1,7 +1,7 @@
 import { oneOf, refusal, shown } from '../../core/errors.ts';
 import { notNegative, positive, type Resolved, readOptions, required, type Schema, word } from '../../core/schema.ts';
 
-/** How batches differ: by noise that is added to the Hessian, or as Gauss–Newton matrices of other samples. */
+/** The difference of batches: by noise that is added to the Hessian, or as Gauss–Newton matrices of other samples. */
 export type BatchNoise = 'additive' | 'gauss-newton';
 
 /** Options of {@link batchExtremal}. */
@@ -9,11 +9,11 @@ export interface BatchExtremalOptions {
   /** Parameters over samples of a batch: not negative. It has no default. */
   dOverB: number;
   /**
-   * Of `additive` the standard deviation of an element of one sample's Hessian, of `gauss-newton` the variance of the
-   * gradients, which is the level of the other eigenvalues: not negative. It has no default.
+   * The noise: for `additive` the standard deviation of an element of one sample's Hessian, for `gauss-newton` the
+   * variance of the gradients, which is the level of the other eigenvalues: not negative. It has no default.
    */
   noise: number;
-  /** How batches differ. Default: `additive`. */
+  /** The difference of batches. Default: `additive`. */
   model?: BatchNoise | undefined;
 }
 

@@ -29,7 +29,7 @@ export interface LanczosLrOptions {
   every?: number | undefined;
   /** Share of the rate that is given: > 0. Default: 1. */
   safety?: number | undefined;
-  /** Of the first vectors: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the first vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** For `heavyball`, the least curvature that counts, as a share of the largest: in (0, 1]. Default: 1e-4. */
   floor?: number | undefined;

@@ -34,10 +34,10 @@ const mostSteps = 400;
 const rounding = 2 ** -50;
 
 /**
- * By how much a step of SGD multiplies the second moment of the distance from a minimum that fits every sample, in the
- * direction that grows most: SGD stays at the minimum where that is at most 1. It is the spectral radius of
- * M ↦ (I − ηH) M (I − ηH) + η²/B · (mean of gᵢ gᵢᵀ M gᵢ gᵢᵀ − H M H) over symmetric M, with H = Jᵀ J / n, the rows gᵢ
- * of J and η = `lr`. Directions that no output depends on, which stay as they are, are left out.
+ * The factor by which a step of SGD multiplies the second moment of the distance from a minimum that fits every sample,
+ * in the direction that grows most: SGD stays at the minimum where that is at most 1. It is the spectral radius of M ↦
+ * (I − ηH) M (I − ηH) + η²/B · (mean of gᵢ gᵢᵀ M gᵢ gᵢᵀ − H M H) over symmetric M, with H = Jᵀ J / n, the rows gᵢ of J
+ * and η = `lr`. Directions that no output depends on, which stay as they are, are left out.
  *
  * All in f64; exact but for rounding up to a rank of 27 of J, and 400 steps of Lanczos beyond.
  *

@@ -24,7 +24,7 @@ import { lanczosFrom } from '../../solvers/lanczos.ts';
 import { fillNormal } from '../../solvers/operator.ts';
 import { checkSymmetric } from '../../solvers/symmetry.ts';
 
-/** How far {@link stabilityReport} is, told after each product with an operator. */
+/** Progress of {@link stabilityReport}, told after each product with an operator. */
 export interface StabilityProgress {
   /** Random vectors that are done, and then steps of Lanczos. */
   readonly iterations: number;
@@ -55,7 +55,7 @@ export interface StabilityOptions extends TaskOptions<StabilityProgress> {
   probes?: number | undefined;
   /** Steps of Lanczos for an operator's largest eigenvalue: whole, from 1 to 1000. Default: 20. */
   steps?: number | undefined;
-  /** Of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
+  /** Seed of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
   checkSymmetry?: boolean | undefined;
@@ -157,7 +157,7 @@ export async function stabilityReport(source: StabilitySource, options: Stabilit
   };
 }
 
-/** Of Jᵀ J / n, by the Gram matrix of the smaller side. */
+/** Measures of Jᵀ J / n, by the Gram matrix of the smaller side. */
 async function ofJacobian(task: Task<StabilityProgress>, jacobian: Tensor): Promise<Measures> {
   using owned = new Owned<Tensor>();
   const { queue, device } = task;

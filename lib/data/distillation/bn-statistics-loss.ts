@@ -16,9 +16,9 @@ export interface BnStatisticsLossOptions {
 const schema: Schema<Resolved<BnStatisticsLossOptions, 'gradOut'>> = { gradOut: check.tensorOption, weight: finite(1) };
 
 /**
- * How far the statistics of features are from those that a batch norm has kept: ‖v − variance‖₂ + ‖m − mean‖₂ over the
- * channels, with means m and biased variances v over all other axes. Queued; sums in f64. A norm of 0 has the gradient
- * 0, and NaN goes into the loss.
+ * The distance of the statistics of features from those that a batch norm has kept: ‖v − variance‖₂ + ‖m − mean‖₂ over
+ * the channels, with means m and biased variances v over all other axes. Queued; sums in f64. A norm of 0 has the
+ * gradient 0, and NaN goes into the loss.
  *
  * Source: Yin and others, "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion" (CVPR 2020), as in CDA.
  *

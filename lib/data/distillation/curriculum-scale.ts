@@ -1,7 +1,7 @@
 import { OrthokitError, shown } from '../../core/errors.ts';
 import { count, portion, readOptions, required, type Schema, word } from '../../core/schema.ts';
 
-/** How the least share of a crop falls from 1. */
+/** The way in which the least share of a crop falls from 1. */
 export type CurriculumMode = 'cosine' | 'linear' | 'step';
 
 /** Options of {@link curriculumScale}. */

@@ -34,7 +34,7 @@ export interface CurriculumSynthesizerOptions extends CurriculumScaleOptions {
   mean: readonly number[];
   /** The deviation of each channel, positive. It has no default. */
   std: readonly number[];
-  /** Of the first noise and of all draws: whole, from 0 to 2⁵³. Default: 0. */
+  /** Seed of the first noise and of all draws: whole, from 0 to 2⁵³. Default: 0. */
   seed?: number | undefined;
 }
 

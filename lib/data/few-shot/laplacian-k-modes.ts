@@ -22,7 +22,7 @@ export interface LaplacianKModesOptions extends ClusterOptions, TaskOptions<Clus
   mode?: 'means' | 'modes' | undefined;
   /** `'l2n'`: rows of unit length; `'none'`: as they are. Default: `'none'`. */
   normalize?: 'l2n' | 'none' | undefined;
-  /** Of the rows that centers start from: whole, from 0 to 2⁵³. Default: 0. */
+  /** Seed of the rows that centers start from: whole, from 0 to 2⁵³. Default: 0. */
   seed?: number | undefined;
 }
 

@@ -2,7 +2,7 @@
 import { count, notNegative, type Option, optional, positive, type Schema, word } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 
-/** How far a clustering is, told after each outer iteration. */
+/** Progress of a clustering, told after each outer iteration. */
 export interface ClusterProgress {
   /** Outer iterations of the tasks at work. */
   readonly iterations: number;
@@ -87,7 +87,7 @@ export interface ClusterResult {
    * outer iteration has other centers, and with hard assignments another start.
    */
   readonly energy: Float64Array;
-  /** Of one task the inner steps of each outer iteration, of several all those of each task. */
+  /** The inner steps: of one task those of each outer iteration, of several all those of each task. */
   readonly innerSteps: Int32Array;
   /** Outer iterations, the most of any task. */
   readonly iterations: number;

@@ -55,7 +55,7 @@ class Workspace {
     this.#owned = owned;
   }
 
-  /** From here on another group takes them, of no more tasks than the first. */
+  /** Lends all tensors to another group, of no more tasks than the first. */
   restart(): void {
     this.#taken = 0;
   }

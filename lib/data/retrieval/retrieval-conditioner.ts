@@ -30,7 +30,7 @@ export interface RetrievalConditionerOptions {
   unconditional: Tensor;
   /** Share of training contexts that `unconditional` replaces: from 0 to 1. Default: 0.1. */
   rate?: number | undefined;
-  /** Of these draws: whole, from 0 to 2⁵³ − 1. It has no default. */
+  /** Seed of these draws: whole, from 0 to 2⁵³ − 1. It has no default. */
   seed: number;
   /**
    * A context is the k nearest rows (`none`), the query and k − 1 rows (`first`), or k times the query (`only`).
@@ -57,7 +57,7 @@ export interface RetrievalContext {
 
 /** Place of a {@link RetrievalConditioner} in its draws, as JSON keeps it. */
 export interface ConditionerState {
-  /** As given. */
+  /** The seed, as given. */
   readonly seed: number;
   /** Contexts drawn so far. */
   readonly offset: number;

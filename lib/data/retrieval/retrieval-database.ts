@@ -18,13 +18,14 @@ import { Snapshot } from '../rows/snapshot.ts';
 /** Options of {@link RetrievalDatabase}. */
 export interface RetrievalDatabaseOptions {
   /**
-   * How near a row is to a query: the `cosine` of their angle, their `dot` product, or the squared distance `l2`, of
-   * which the least comes first. Default: `cosine`.
+   * The measure of how near a row is to a query: the `cosine` of their angle, their `dot` product, or the squared
+   * distance `l2`, of which the least comes first. Default: `cosine`.
    */
   metric?: 'cosine' | 'dot' | 'l2' | undefined;
   /**
-   * How rows are kept: in 4 bytes a number (`f32`), in 2 (`f16`), or as codes of 8 bits that are searched, with codes
-   * of 8 bits of what they leave (`i8`): 2 bytes a number and 16 a row, of which a search reads half. Default: `f32`.
+   * The form in which rows are kept: in 4 bytes a number (`f32`), in 2 (`f16`), or as codes of 8 bits that are
+   * searched, with codes of 8 bits of what they leave (`i8`): 2 bytes a number and 16 a row, of which a search reads
+   * half. Default: `f32`.
    */
   dtype?: 'f32' | 'f16' | 'i8' | undefined;
 }
@@ -84,9 +85,9 @@ export class RetrievalDatabase {
   readonly device: Device;
   /** Numbers of a row. */
   readonly dim: number;
-  /** As given. */
+  /** The metric, as given. */
   readonly metric: 'cosine' | 'dot' | 'l2';
-  /** As given. */
+  /** The dtype, as given. */
   readonly dtype: 'f32' | 'f16' | 'i8';
   readonly #form: SegmentForm;
   #segments: readonly Segment[] = [];

@@ -5,7 +5,7 @@ import { checkIds } from '../rows/ids.ts';
 
 /** Options of {@link TopMemory}. */
 export interface TopMemoryOptions {
-  /** Of the draws: whole, from 0 to 2⁵³ − 1. It has no default. */
+  /** Seed of the draws: whole, from 0 to 2⁵³ − 1. It has no default. */
   seed: number;
 }
 
@@ -22,13 +22,13 @@ export interface TopSampleOptions {
 
 /** A {@link TopMemory} in values that JSON keeps. */
 export interface TopMemoryState {
-  /** As given. */
+  /** The seed, as given. */
   readonly seed: number;
   /** Numbers drawn so far. */
   readonly offset: number;
   /** The different ids, ascending. */
   readonly ids: readonly number[];
-  /** How often each of them was recorded. */
+  /** The number of times that each of them was recorded. */
   readonly counts: readonly number[];
 }
 
@@ -44,8 +44,8 @@ const sampleSchema: Schema<{ size: number; weighted: boolean }> = { size, weight
 const mostDraws = 2 ** 24;
 
 /**
- * How often each id was found in training, and pseudo-queries drawn from those found most often: a semi-parametric
- * generator samples by it without a condition.
+ * The number of times that each id was found in training, and pseudo-queries drawn from those found most often: a
+ * semi-parametric generator samples by it without a condition.
  *
  * @example
  * const memory = new TopMemory({ seed: 1 });
@@ -101,7 +101,7 @@ export class TopMemory {
     return this.#counts.size;
   }
 
-  /** How often an id was recorded. */
+  /** The number of times that an id was recorded. */
   count(id: number): number {
     return this.#counts.get(id) ?? 0;
   }

@@ -8,7 +8,7 @@ import type { Progress } from '../../files/transfer.ts';
 import { columnsOf, type RowDtype } from './form.ts';
 import { isAscending } from './ids.ts';
 
-/** How near rows are to queries. */
+/** A measure of how near rows are to queries. */
 export type Metric = 'cosine' | 'dot' | 'l2';
 export const metrics: readonly Metric[] = ['cosine', 'dot', 'l2'];
 export const rowDtypes: readonly RowDtype[] = ['f32', 'f16', 'i8'];

@@ -6,7 +6,7 @@ import type { Folder } from './folder.ts';
 
 /** Options that show in the result, and the files that it is made of. */
 export interface RunRecord {
-  /** Of the work that is left in the workspace. */
+  /** The version of the work that is left in the workspace. */
   readonly format: number;
   readonly options: Readonly<Record<string, unknown>>;
   readonly files: readonly (readonly string[])[];
@@ -44,7 +44,7 @@ function parsed(text: string): StoredRun | undefined {
 /** True if a text is one of {@link textOf}. */
 export const isRun = (text: string): boolean => parsed(text) !== undefined;
 
-/** In what another run differs from one's own, in words. */
+/** The differences of another run from one's own, in words. */
 export function differenceOf(found: string | undefined, own: string): string {
   const other = found === undefined ? undefined : parsed(found);
   const mine = parsed(own);

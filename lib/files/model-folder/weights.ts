@@ -22,7 +22,7 @@ export class Weights {
   readonly folder: Folder;
   /** Metadata of the index; undefined for a model in one file. */
   readonly index: Pick<ShardIndex, 'metadata'> | undefined;
-  /** Which file holds each tensor. */
+  /** The file that holds each tensor. */
   readonly shardOf: ReadonlyMap<string, string>;
   readonly #files: Map<string, OpenTensorFile>;
 

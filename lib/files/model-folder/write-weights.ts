@@ -53,7 +53,7 @@ export interface WriteWeightsOptions {
 export interface NewFile {
   readonly name: string;
   readonly tensors: readonly (TensorInfo & { readonly name: string; readonly from: OpenTensorFile })[];
-  /** Of its tensors. */
+  /** Bytes of its tensors. */
   readonly byteLength: number;
 }
 

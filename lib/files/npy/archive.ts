@@ -32,7 +32,7 @@ export interface SaveNpzOptions extends TransferOptions {
 /** Options of {@link loadNpz}. */
 export interface LoadNpzOptions extends TransferOptions {
   /**
-   * Which arrays to load: their names, or a function that answers `true` for each that is wanted. The others may be of
+   * The arrays to load: their names, or a function that answers `true` for each that is wanted. The others may be of
    * any type. Default: all.
    */
   names?: readonly string[] | ((name: string, info: ArrayInfo) => boolean) | undefined;
@@ -204,7 +204,7 @@ class Archive {
   readonly #handle: FileHandle;
   readonly #access: Access;
   readonly #fail: Fail;
-  /** By the name that NumPy gives it. */
+  /** Members by the names that NumPy gives them. */
   readonly #members = new Map<string, Member>();
 
   private constructor(handle: FileHandle, access: Access, fail: Fail) {

@@ -75,7 +75,7 @@ export function tensorDtypeOf(op: string, field: string, array: StoredArray, int
   throw refusal(op, field, `${must} of float16, float32, float64, int32, uint8 or V2 (bf16)`, got, 'ERR_UNSUPPORTED'); // biome-ignore format: one line
 }
 
-/** How an array is read. */
+/** Settings by which an array is read. */
 export interface Reading {
   /** The public function that messages begin with. */
   readonly op: string;

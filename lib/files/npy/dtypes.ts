@@ -2,7 +2,7 @@
 import type { Dtype } from '../../core/dtypes.ts';
 import { bitsOf, dtypeOfFile, type FileDtype } from '../safetensors/dtypes.ts';
 
-/** How files of NumPy spell the dtypes. NumPy has no bf16: its bits are two bytes without a meaning there. */
+/** The spelling of the dtypes in files of NumPy. NumPy has no bf16: its bits are two bytes without a meaning there. */
 export const descrs: Readonly<Record<Dtype, string>> = {
   f32: '<f4',
   f64: '<f8',

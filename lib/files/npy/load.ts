@@ -9,7 +9,7 @@ import type { Progress } from '../transfer.ts';
 import { type ArrayBytes, type Integers, readElements, type StoredArray, tensorDtypeOf } from './array.ts';
 import { placed, type ReadArray, readyToPlace } from './place.ts';
 
-/** How an array is loaded. */
+/** Settings by which an array is loaded. */
 export interface Loading {
   /** The public function that messages begin with. */
   readonly op: string;

@@ -41,7 +41,7 @@ export const bitsOf: Readonly<Record<FileDtype, number>> = {
   ...each(64, 'U64', 'I64', 'F64', 'C64'),
 };
 
-/** How a file spells the element types of tensors. */
+/** The spelling of the element types of tensors in a file. */
 export const fileDtypes: Readonly<Record<Dtype, FileDtype>> = {
   f32: 'F32',
   f64: 'F64',

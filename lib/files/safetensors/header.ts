@@ -28,7 +28,7 @@ export interface TensorInfo {
 }
 
 export interface Header {
-  /** In the order of the header. */
+  /** Tensors by name, in the order of the header. */
   readonly tensors: Map<string, TensorInfo>;
   readonly metadata: Map<string, string>;
 }

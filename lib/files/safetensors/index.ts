@@ -103,7 +103,7 @@ export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSourc
 /** Options of {@link loadTensors}. */
 export interface LoadTensorsOptions extends TransferOptions {
   /**
-   * Which tensors to load: their names, or a function that answers `true` for each that is wanted. No byte of the
+   * The tensors to load: their names, or a function that answers `true` for each that is wanted. No byte of the
    * others is read, and they may be of any element type. Default: all.
    */
   names?: readonly string[] | ((name: string, info: TensorInfo) => boolean) | undefined;
@@ -113,7 +113,7 @@ export interface LoadTensorsOptions extends TransferOptions {
    */
   into?: Readonly<Record<string, Tensor>> | undefined;
   /**
-   * Of a folder: its files may be symbolic links, as those of Hugging Face's cache are. Default: `false`. The path
+   * For a folder: its files may be symbolic links, as those of Hugging Face's cache are. Default: `false`. The path
    * itself may always be a link, to a folder or to a file.
    */
   followLinks?: boolean | undefined;

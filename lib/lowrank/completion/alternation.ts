@@ -12,7 +12,7 @@ import { orthonormal } from './start.ts';
 /** Root mean squares after a round. */
 export interface Errors {
   readonly train: number;
-  /** Of the entries that are held out; NaN if there are none. */
+  /** The error of the entries that are held out; NaN if there are none. */
   readonly heldOut: number;
 }
 

@@ -26,7 +26,7 @@ export interface SparseLines {
   readonly starts: Tensor;
   /** i32: where an entry stands in its line. */
   readonly columns: Tensor;
-  /** Of the entries, less the mean where there is a bias. */
+  /** Values of the entries, less the mean where there is a bias. */
   readonly values: Tensor;
   /** The starts on the host. */
   readonly places: Int32Array;
@@ -53,13 +53,13 @@ export interface Data {
   readonly heldOut: HeldOut | undefined;
   /** A power of two that all values here are counted in. */
   readonly unit: number;
-  /** Of the values that are fitted, taken off them where there is a bias; else 0. */
+  /** The mean of the values that are fitted, taken off them where there is a bias; else 0. */
   readonly mean: number;
   /** Root of the mean square of the values that are fitted. */
   readonly size: number;
 }
 
-/** How the entries of a list are laid out. */
+/** The layout of the entries of a list. */
 export interface Layout {
   readonly device: Device;
   /** True: the mean is taken off. */

@@ -22,7 +22,7 @@ export interface Regression {
 /** Solves regressions; the ridge is added to their normal equations. */
 export type Regress = (regression: Regression) => void | Promise<void>;
 
-/** By normal equations, exact to rounding. */
+/** Solves by normal equations, exact to rounding. */
 export const byNormalEquations =
   (queue: Device, ridge: number): Regress =>
   ({ lines, x, shift, out, squares, singular }) => {

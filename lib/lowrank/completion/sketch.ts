@@ -24,7 +24,7 @@ const tiny = 1e-300;
 const streamOfSigns = 2;
 const pause = 1 << 14;
 
-/** Of the sketches of one side: rows of one, with those of the ridge; how many are made at once. */
+/** Sizes of the sketches of one side: rows of one, with those of the ridge, and the number that are made at once. */
 interface Shape {
   readonly rows: number;
   readonly high: number;
@@ -160,7 +160,7 @@ class LineSystems {
   readonly #ridge: Tensor;
   readonly #factor: Tensor;
   readonly #owned: Owned<Tensor>;
-  /** Of the entries: products of the factors there. */
+  /** The products of the factors at the entries. */
   readonly #products: Tensor;
   readonly #vectors: Record<'r' | 'z' | 'p' | 'q' | 'product', Tensor>;
   readonly #numbers: Record<'rz' | 'next' | 'pq' | 'share' | 'first' | 'now' | 'tiny', Tensor>;

@@ -5,7 +5,7 @@ import { Task, type TaskOptions } from '../../core/task.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 
-/** How far a descent is, told after each block of steps. */
+/** Progress of a descent, told after each block of steps. */
 export interface DescentProgress {
   /** Steps of this call that are done. */
   readonly steps: number;

@@ -28,7 +28,7 @@ const mostElements = 2 ** 31 - 1;
  * before the call returns, in time in proportion to the places, and the event loop waits for it.
  *
  * @param places At least one, none twice
- * @param dtype Of the matrix. Default: f64
+ * @param dtype The dtype of the matrix. Default: f64
  * @example
  * using measurement = entryMeasurement({ rows, cols, shape: [100, 100] }, device);
  *

@@ -23,7 +23,7 @@ function normalize(task: Task<never>, x: Tensor, out: Tensor): void {
   vectors.scale(task.queue, inverse, x);
 }
 
-/** About the largest singular value of E = Σ yᵢ Aᵢ, or of (E + Eᵀ)/2, from below; 0 of 0. */
+/** An estimate of the largest singular value of E = Σ yᵢ Aᵢ, or of (E + Eᵀ)/2, from below; 0 of 0. */
 export async function spectralNorm(
   task: Task<never>,
   way: FactorMeasurement,

@@ -28,11 +28,11 @@ export interface MergedTensor {
   readonly shape: readonly number[];
   /** Elements of the base's, and of the new one. */
   readonly size: number;
-  /** Of the base's. */
+  /** The dtype of the base's tensor. */
   readonly dtype: Dtype;
-  /** Of the new one. */
+  /** The dtype of the new tensor. */
   readonly newDtype: Dtype;
-  /** Of the sums. */
+  /** The dtype of the sums. */
   readonly work: 'f32' | 'f64';
   /** That of the base, and those of the models in the order in which they are merged; of adapters what they add. */
   readonly parts: readonly [base: Part, ...models: (Part | Update)[]];

@@ -17,7 +17,7 @@ export interface Model {
   readonly weights: Weights;
   readonly configBytes: Uint8Array | undefined;
   readonly config: JsonObject;
-  /** Of a model that is given as the base and what is added to it. */
+  /** The adapter of a model that is given as the base and what is added to it. */
   readonly adapter?: Adapter | undefined;
 }
 

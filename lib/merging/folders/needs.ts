@@ -17,7 +17,7 @@ export interface Needs {
   readonly memoryBytes: number;
 }
 
-/** Of the new weights: other files, and blocks of the file system. */
+/** Space for the new weights, for other files and for blocks of the file system, as a multiple of the weights. */
 const spareShare = 1.05;
 /** Arrays that nobody has any more: 64 MiB make the garbage collector begin, and half as many come until it ends. */
 const garbage = 3 << 25;

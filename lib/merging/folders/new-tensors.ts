@@ -134,7 +134,7 @@ function measure(
   using flat = error.reshape([size]);
   vectors.combine(queue, flat, [1, exact], [-1, wide]);
   const [first, ...models] = spans as [Tensor, ...Tensor[]];
-  /** In the dtype of the models. */
+  /** The tensor in the dtype of the models. */
   const likeModels = (x: Tensor): Tensor => (x.dtype === models[0]!.dtype ? x : owned.add(x.cast(models[0]!.dtype)));
   const [base, update] = [likeModels(first), likeModels(wide)];
   subtractBase(queue, tensor, [base, ...models]);

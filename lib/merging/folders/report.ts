@@ -14,15 +14,15 @@ export interface MergedTensorReport {
   /** The element type that it has now. */
   readonly to: string;
   /**
-   * Of `opcm`, of a tensor that is projected: how many directions were protected before each model was added, in the
+   * Numbers of directions that `opcm` protected in a tensor that is projected, before each model was added, in the
    * order of adding; 0 for the first.
    */
   readonly ranks?: readonly number[] | undefined;
-  /** Of `opcm`, the same: Σ|clean|² / Σ|task|² over the models. */
+  /** The share of the energy of task vectors that `opcm` kept: Σ|clean|² / Σ|task|² over the models. */
   readonly energyKept?: number | undefined;
   /** Cosine of what was added to the base with each task vector, null where one is 0; absent in a dry run. */
   readonly cosines?: readonly (number | null)[] | undefined;
-  /** How far rounding to the element type moved values; absent in a dry run. */
+  /** The distance by which rounding to the element type moved values; absent in a dry run. */
   readonly rounding?:
     | {
         /** At most. */
@@ -41,7 +41,7 @@ export interface MergedModelReport {
   readonly path: string;
   /** The factor of its task vector; absent for `opcm`. */
   readonly weight?: number | undefined;
-  /** Of a model that is an adapter of the base: what it adds to it; absent for others. */
+  /** What a model that is an adapter of the base adds to it; absent for others. */
   readonly adapter?:
     | {
         /** Matrices that are merged, and have factors. */
@@ -80,10 +80,10 @@ export interface MergeReport {
   readonly scratchBytes: number;
   /** Bytes that the process has resident at most, those included that it has now. */
   readonly memoryBytes: number;
-  /** Of `ties`: the share of the elements of each task vector that was kept; absent in a dry run. */
+  /** The share of the elements of each task vector that `ties` kept; absent in a dry run. */
   readonly density?: readonly number[] | undefined;
   /**
-   * Of `opcm`: the length of the sum of what was added over the mean length of the task vectors, 1 where they cancel;
+   * For `opcm`, the length of the sum of what was added over the mean length of the task vectors, 1 where they cancel;
    * absent in a dry run.
    */
   readonly scale?: number | undefined;

@@ -103,7 +103,7 @@ const dataBytesOf = (file: OpenTensorFile): number =>
 
 interface Scanned {
   readonly model: Model;
-  /** Of the file. */
+  /** The name of the file. */
   readonly name: string;
   readonly file: OpenTensorFile;
   readonly isMerged: (tensor: string) => boolean;

@@ -18,7 +18,7 @@ const cardName = 'README.md';
 const recordName = 'merge.json';
 const cardBytes = 1 << 20;
 
-/** Which files of the base the new folder has, and which it has not. */
+/** The files of the base that the new folder has, and those that it has not. */
 export async function filesOf({ folder, weights }: Model): Promise<{ copied: string[]; notCopied: string[] }> {
   const own = new Set([...weights.shards, indexName]);
   const copied: string[] = [];

@@ -52,7 +52,7 @@ export async function sharedVocabulary(
   return tokens.length;
 }
 
-/** Of a base without a tokenizer that could be read. */
+/** Warns of a base without a tokenizer that could be read. */
 async function warnOfOthers(base: Model, models: readonly Model[], warnings: string[]): Promise<void> {
   const unknown: string[] = [];
   for (const { label, folder, adapter } of models) {

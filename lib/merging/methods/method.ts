@@ -6,9 +6,9 @@ import type { MergeTask, Span } from '../folders/spans.ts';
 
 /** Numbers of one tensor that a method finds before anything is written. */
 export interface Measured {
-  /** Of `opcm`: protected directions before each model was added. */
+  /** Directions that `opcm` protected before each model was added. */
   readonly ranks?: readonly number[];
-  /** Of `opcm`: Σ|clean|² / Σ|task|² over the models. */
+  /** Σ|clean|² / Σ|task|² over the models, for `opcm`. */
   readonly energyKept?: number;
 }
 
@@ -18,17 +18,17 @@ export interface Ready {
   merge(tensor: MergedTensor, span: Span, spans: readonly Tensor[], owned: Owned<Tensor>): Tensor | Promise<Tensor>;
   /** The dtype in which spans of models come where the sum needs none of them. Default: that of the sums. */
   dtypeOfModels?(tensor: MergedTensor): 'f32' | 'f64';
-  /** By the place of a tensor among those that are merged. */
+  /** The numbers of each tensor, by its place among those that are merged. */
   readonly measured?: readonly Measured[];
-  /** Of `ties`: the share of each task vector's elements that is kept. */
+  /** The share of each task vector's elements that `ties` keeps. */
   readonly density?: readonly number[];
-  /** Of `opcm`: the length of the sum of what was added over the mean length of the task vectors. */
+  /** The length of the sum of what was added over the mean length of the task vectors, for `opcm`. */
   readonly scale?: number;
   /** Notes for a person, in words. */
   readonly warnings?: readonly string[];
 }
 
-/** How models are merged. */
+/** A way to merge models. */
 export interface Method {
   /** The new weights as a formula of the old ones. */
   readonly formula: string;

@@ -30,13 +30,13 @@ const canceling =
 
 /** Numbers of a tensor that are known before it is written. */
 interface Numbers {
-  /** Of each model. */
+  /** Protected directions before each model was added. */
   readonly ranks: Float64Array;
   /** |task|² of each model. */
   readonly tasks: Float64Array;
   /** |clean|² of each model. */
   readonly cleans: Float64Array;
-  /** Of the sum. */
+  /** The square of the length of the sum. */
   readonly square: number;
 }
 
@@ -288,7 +288,7 @@ const taskVector = (task: MergeTask, tensor: Pick<MergedTensor, 'parts' | 'work'
     }
   };
 
-/** Of a tensor that is not projected: all task vectors are added as they are. */
+/** Measures a tensor that is not projected: all task vectors are added as they are. */
 async function measureSum(task: MergeTask, tensor: MergedTensor): Promise<Numbers> {
   const models = tensor.parts.length - 1;
   const squares = new Float64Array(models + 1);

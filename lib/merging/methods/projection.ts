@@ -207,7 +207,7 @@ async function splitOf(task: AnyTask, values: Tensor, alpha: number, shape: read
 }
 
 /**
- * Of singular values, the largest first: how many come before the one with which their sum exceeds alpha of the whole,
+ * The number of singular values, the largest first, before the one with which their sum exceeds alpha of the whole,
  * as the authors' program counts; and how many are above a share of the largest.
  */
 function split(values: ArrayLike<number>, alpha: number, share: number): Split {

@@ -115,7 +115,7 @@ function disjointMean(
   vectors.divide(queue, out, total, out);
 }
 
-/** Of each task vector, over all tensors, the size of the last element that is kept. */
+/** The size of the last element that is kept of each task vector, over all tensors. */
 async function trimsOf(
   task: MergeTask,
   tensors: readonly MergedTensor[],

@@ -27,7 +27,7 @@ export interface CallOptions {
 export interface ValueAndProduct {
   /** The loss, f64[1]. */
   readonly value: Tensor;
-  /** From each parameter to its part; those that do not matter are not there. */
+  /** Map from each parameter to its part; those that do not matter are not there. */
   readonly product: PerParameter;
 }
 

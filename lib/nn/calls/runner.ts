@@ -22,7 +22,7 @@ export interface Run extends Found {
 
 /** One run with a way back, and what the function has given. */
 export interface Recorded extends Run {
-  /** Of each parameter. */
+  /** The value that stands for each parameter. */
   readonly values: readonly Result[];
   readonly result: unknown;
 }

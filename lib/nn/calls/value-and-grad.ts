@@ -30,7 +30,7 @@ export interface GradientOptions extends CallOptions {
 export interface ValueAndGrads {
   /** The loss, f64[1]. It holds until the next call. */
   readonly value: Tensor;
-  /** From each parameter to its gradient; they hold until the next call. Those that do not matter are not there. */
+  /** Map from each parameter to its gradient; they hold until the next call. Those that do not matter are not there. */
   readonly grads: PerParameter;
 }
 

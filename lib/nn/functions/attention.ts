@@ -31,7 +31,7 @@ export interface Attention {
 export interface AttentionOptions {
   /** At least 1. It has no default. */
   heads: number;
-  /** Of keys and values; each serves heads / kvHeads neighbours. Default: as many as heads. */
+  /** Heads of keys and values; each serves heads / kvHeads neighbours. Default: as many as heads. */
   kvHeads?: number | undefined;
   /** True: a place sees itself and those before it. Default: true. */
   causal?: boolean | undefined;

@@ -13,7 +13,7 @@ const atOnce = 2 ** 18;
 type RowsOf = (x: Tensor) => Tensor;
 
 /**
- * By the gradients of a few samples after those of others, in one buffer. `write(rowsOf, out)` makes out
+ * Products by the gradients of a few samples after those of others, in one buffer. `write(rowsOf, out)` makes out
  * `[count, …]`, of `most` samples or less.
  */
 export const inParts =
@@ -76,8 +76,8 @@ function queueDots(f: TapeFrame, x: Tensor, grad: Tensor, alpha: number, mean: T
 const manyRows = 48;
 
 /**
- * Of the weight of a linear layer: gᵢ = alpha Δᵢᵀ Xᵢ, Δᵢ and Xᵢ the rows of a sample. Of few rows no gradient is made,
- * of many those of a few samples at once.
+ * Products of the gradients of a linear layer's weight: gᵢ = alpha Δᵢᵀ Xᵢ, Δᵢ and Xᵢ the rows of a sample. Of few rows
+ * no gradient is made, of many those of a few samples at once.
  */
 export const linearProducts =
   (f: TapeFrame, grad: Tensor, x: Arg, samples: number, alpha = 1): WriteProducts =>

@@ -8,7 +8,7 @@ export interface SampleOptions {
   temperature?: number | undefined;
   /** So many of the most likely take part; 0: all. Default: 0. */
   topK?: number | undefined;
-  /** Of the random numbers: a whole number. It has no default. */
+  /** Seed of the random numbers: a whole number. It has no default. */
   seed: number;
   /** The place in their sequence, such as the number of draws so far: each has its own numbers. It has no default. */
   position: number;

@@ -13,7 +13,7 @@ export interface NewFactors {
 
 /** A new adapter, for a linear layer. */
 export interface NewAdapter {
-  /** As {@link linear} takes it. */
+  /** The factors, as {@link linear} takes them. */
   lora: NewFactors;
 }
 

@@ -22,9 +22,9 @@ export interface AssignPlace {
   rows?: readonly [number, number] | undefined;
 }
 
-/** Of {@link AssignPlace.rope}: the layout that rows are moved to. */
+/** The layout that {@link AssignPlace.rope} moves rows to. */
 export interface AssignTurn {
-  /** Of queries or keys, in the tensor. */
+  /** The number of heads, of queries or of keys, in the tensor. */
   readonly heads: number;
   /** The layout that the model's {@link rope} has. */
   readonly to: 'halves' | 'interleaved';

@@ -93,7 +93,7 @@ async function checkTie({ target, given: [first, ...others] }: Target): Promise<
  * says. All of the model are given, and nothing else; floating dtypes are converted. Of tied tensors one path is
  * enough, and of two both are equal. What does not fit is found before anything is copied.
  *
- * @param tensors By name, on the device of the model, as `loadTensors` gives them.
+ * @param tensors Tensors by name, on the device of the model, as `loadTensors` gives them.
  * @example
  * // GPT-2 stores products [in, out], and masks.
  * const isTurned = (name, shape) => /c_attn|c_proj|c_fc/.test(name) && shape.length === 2;

@@ -6,7 +6,7 @@ import { places } from './tree.ts';
 
 const buffers = new WeakSet<Tensor>();
 let marks = 0;
-/** How often a tensor was marked: parameters that were found before may be none since. */
+/** The number of times that tensors were marked: parameters that were found before may be none since. */
 export const bufferMarks = (): number => marks;
 
 /**

@@ -55,7 +55,7 @@ export class ConvOrthRegularizer {
    * Adds the gradients to those of `grads`, which are written; a kernel without a gradient there, or with `null`, gets
    * none.
    *
-   * @param grads By parameter, as `valueAndGrad` gives them.
+   * @param grads The gradient of each parameter, as `valueAndGrad` gives them.
    * @returns Σ weight · L over all kernels, f64[1]: the regularizer's own, until the next call.
    * @throws ERR_ARGUMENT unless a map has one of the kernels, and for a gradient that shares its bytes with a kernel or
    * another gradient; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; nothing is changed then

@@ -11,7 +11,7 @@ import { svdOf } from '../../linalg/factorizations.ts';
 import { type Circular, frequencies, inParts, matricesAt, partOf } from './frequencies.ts';
 import { kernelSizes } from './kernel.ts';
 
-/** How far {@link convSingularValues} is. */
+/** Progress of {@link convSingularValues}. */
 export interface ConvSingularValuesProgress {
   /** Frequencies whose matrices are done. */
   readonly done: number;

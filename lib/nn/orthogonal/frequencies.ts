@@ -23,7 +23,9 @@ export interface Frequency {
   readonly isAlone: boolean;
 }
 
-/** Of two frequencies that are conjugate to each other the first: kernels are real, so both have the same values. */
+/**
+ * The first of each two frequencies that are conjugate to each other: kernels are real, so both have the same values.
+ */
 export function* frequencies(side: number): Generator<Frequency> {
   for (let u = 0; u < side; ++u)
     for (let v = 0; v < side; ++v) {

@@ -19,15 +19,15 @@ import { type ConvOrthMode, kernelSizes, modeOf } from './kernel.ts';
 export interface ConvOrthLayer {
   /** `[O, k, k, C]`, a parameter. */
   kernel: Tensor;
-  /** Of this convolution. Default: that of all. */
+  /** The stride of this convolution. Default: that of all. */
   stride?: number | undefined;
-  /** Of this convolution's loss. Default: that of all. */
+  /** The weight of this convolution's loss. Default: that of all. */
   weight?: number | undefined;
 }
 
 /** Options of {@link ConvOrthRegularizer}. */
 export interface ConvOrthRegularizerOptions {
-  /** Of the convolutions that name none: whole, from 1 on. Default: 1. */
+  /** The stride of convolutions that name none: whole, from 1 on. Default: 1. */
   stride?: number | undefined;
   /** Factor of each loss and its gradient: finite, not negative. Default: 1. */
   weight?: number | undefined;

@@ -5,13 +5,13 @@ import { count, type Resolved, required, type Schema, word } from '../../core/sc
 export interface RingOptions {
   /** Sequences side by side: at least 1. It has no default. */
   streams: number;
-  /** Of the keys of a place: kvHeads times the size of a head. It has no default. */
+  /** Elements of the keys of a place: kvHeads times the size of a head. It has no default. */
   width: number;
   /** Places that are kept of each stream: at least 1. It has no default. */
   length: number;
   /** Attentions of the model: at least 1. It has no default. */
   layers: number;
-  /** Of keys and values, as of what the model computes. Default: f32. */
+  /** The dtype of keys and values, which is that of what the model computes. Default: f32. */
   dtype?: 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
 }
 

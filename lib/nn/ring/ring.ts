@@ -24,7 +24,7 @@ export class Ring {
   readonly device: Device;
   /** Sequences side by side. */
   readonly streams: number;
-  /** Of the keys of a place. */
+  /** The number of keys' elements at a place. */
   readonly width: number;
   /** Places that are kept of each stream. */
   readonly length: number;

@@ -22,7 +22,7 @@ export interface TapeOptions {
   readonly products?: 'bf16' | 'f16' | undefined;
   /** So many samples have gradients of their own. */
   readonly samples?: number | undefined;
-  /** Of these gradients there are products alone. */
+  /** The gradients of which there are products alone. */
   readonly sums?: SampleSums | undefined;
   /** Normalizations take the moments of the batch, and running ones move on or stay. Without: the running ones. */
   readonly moments?: 'move' | 'stay' | undefined;

@@ -8,7 +8,7 @@ import { type Arg, tensorOf } from './value.ts';
 /** to = the derivative of a result by one input, times v, + beta · to; beta is 1 only for what adds. */
 export type Product = (v: Tensor, to: Tensor, beta: 0 | 1) => void;
 
-/** How a result depends on one input. */
+/** The dependence of a result on one input. */
 export interface Part {
   readonly x: Arg | undefined;
   /** to = the gradient of x, v that of the result; `'same'` where gradient and tangent go on as they are. */
@@ -73,7 +73,7 @@ export function linearMap(f: TapeFrame, out: Tensor, x: Arg, along: Product, par
   return ruleOf(f, out, { x, back: along, along, ...part });
 }
 
-/** How a loss depends on its only input. */
+/** The dependence of a loss on its only input. */
 interface Slope {
   readonly x: Arg;
   readonly over: 'sum' | 'mean';

@@ -4,7 +4,7 @@ import type { TapeFrame } from './frame.ts';
 import type { WriteProducts } from './sample-sums.ts';
 import type { Arg, Result, Share } from './value.ts';
 
-/** How a function hands gradients on to its inputs. All do nothing for an input that needs none. */
+/** The ways by which a function hands gradients on to its inputs. All do nothing for an input that needs none. */
 export interface Way {
   /**
    * For a kernel that adds: `write(out, beta)` makes out = result + beta · out. `perSample` writes the gradient of each
@@ -34,11 +34,11 @@ export interface Way {
   pass(x: Arg | undefined, grad: Tensor): void;
 }
 
-/** How a loss does: what it writes is multiplied by the gradient of the loss where that is on the device. */
+/** The way of a loss: what it writes is multiplied by the gradient of the loss where that is on the device. */
 export interface LossWay extends Pick<Way, 'set'> {
   /** So many samples have gradients of their own. */
   readonly samples: number | undefined;
-  /** To another loss. */
+  /** Hands `scale` times the gradient on to another loss. */
   scale(loss: Arg, scale: number): void;
 }
 
@@ -54,7 +54,7 @@ export interface Rule {
   tangent?(d: (x: Arg | undefined) => Tensor | undefined, out: Tensor): void;
   /** True: the way back does not read the result, so that its gradient may take its place. Default: false. */
   readonly isFree?: boolean;
-  /** Of a loss of its first input alone: out = its second derivative, times v. */
+  /** For a loss of its first input alone: out = its second derivative, times v. */
   curvature?(v: Tensor, out: Tensor): void;
 }
 
@@ -67,7 +67,7 @@ export interface LossRule extends Omit<Rule, 'backward' | 'curvature'> {
   readonly over?: 'sum' | 'mean';
 }
 
-/** Of a function that runs again on the way back: it takes over the gradient as it is. */
+/** The rule of a function that runs again on the way back: it takes over the gradient as it is. */
 export interface AgainRule extends Omit<Rule, 'backward'> {
   again(gradient: Share | number): void;
 }

@@ -7,7 +7,7 @@ import type { PerSample } from './sample-checks.ts';
 /** squares = |gᵢ|² and dots = ⟨gᵢ, mean⟩ of one parameter: mean is like it, the others are f64 `[samples]`. */
 export type WriteProducts = (mean: Tensor, squares: Tensor, dots: Tensor) => void;
 
-/** Of gradients `[samples, …]` that a function writes, in f64, where squares of f32 keep their range. */
+/** Products of gradients `[samples, …]` that a function writes, in f64, where squares of f32 keep their range. */
 export const productsOf =
   (arena: Arena, perSample: PerSample, samples: number): WriteProducts =>
   (mean, squares, dots) => {

@@ -4,7 +4,7 @@ import type { Tensor } from '../../core/tensor.ts';
 
 /** Buffers of one shape and dtype, or a constant. */
 export interface Shelf {
-  /** In the order in which they were made. */
+  /** All tensors, in the order in which they were made. */
   readonly all: Tensor[];
   /** The last one is lent next. */
   free: Tensor[];
@@ -81,7 +81,9 @@ export class Shelves {
     this.calls += 1;
   }
 
-  /** Of too much, shapes that this call has not seen go, those that were not seen for longest first. */
+  /**
+   * Gives back shapes that this call has not seen where there is too much, those that were not seen for longest first.
+   */
   #evict(): void {
     if (this.#bytes <= mostBytes * this.#largest) return;
     for (const [key, shelf] of [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall))

@@ -117,7 +117,7 @@ export class Tape implements Session {
     inner.release();
   }
 
-  /** From the end to the beginning: gradients come from where they are set. Buffers go back at their last use. */
+  /** Walks from the end to the beginning: gradients come from where they are set. Buffers go back at their last use. */
   backward(): void {
     const to = new Backward(this.arena, this.options);
     for (let i = this.entries.length - 1; i >= 0; --i) {
@@ -135,7 +135,7 @@ export class Tape implements Session {
     this.entries.length = 0;
   }
 
-  /** From the beginning to the end, with tangents. */
+  /** Walks from the beginning to the end, with tangents. */
   forth(): void {
     for (const { out, frame, rule } of movingIn(this.entries)) {
       const tangent = frame.buffer(out.shape, out.dtype);

@@ -42,7 +42,7 @@ export type Plain<T> = T extends Tensor
         ? { [K in keyof T]: Plain<T[K]> }
         : T;
 
-/** From a parameter to what belongs to it, a gradient or a direction. One that does not matter is not there. */
+/** Map from a parameter to what belongs to it, a gradient or a direction. One that does not matter is not there. */
 export type PerParameter = ReadonlyMap<Tensor, Tensor>;
 
 /** A gradient. Several results hold the same one until something is added for one of them. */
@@ -73,7 +73,7 @@ export class Result implements Value {
   /** True: a parameter matters for it. */
   readonly isTracked: boolean;
   readonly leaf: Leaf | undefined;
-  /** How often a function was given it. */
+  /** The number of times that a function was given it. */
   uses = 0;
   /** The buffers that go with its function, where its own may be given to its gradient. */
   home: Tensor[] | undefined;

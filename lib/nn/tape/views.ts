@@ -3,7 +3,7 @@ import { placeOf, type Tensor } from '../../core/tensor.ts';
 
 /** Tensors under other shapes. Those of kept tensors are made once; others go when the call ends. */
 export class Views {
-  /** By the block of memory, so that views of views go with it. */
+  /** Views by the block of memory, so that views of views go with it. */
   readonly #kept = new Map<object, Map<string, Tensor>>();
   /** The same of each tensor that was asked for: few, and found without a key. */
   readonly #of = new WeakMap<Tensor, Tensor[]>();

@@ -4,7 +4,7 @@ import { shuffled } from '../../core/shuffled.ts';
 
 /** A place in the sequence of {@link batches}. */
 export interface BatchPlace {
-  /** How often all samples have been taken: whole, from 0 on. Default: 0. */
+  /** The number of times that all samples have been taken: whole, from 0 on. Default: 0. */
   epoch?: number | undefined;
   /** So many samples of this epoch have been taken: whole, 0 to `count`. Default: 0. */
   position?: number | undefined;
@@ -16,7 +16,7 @@ export interface BatchesOptions {
   count: number;
   /** So many samples a batch has: whole, 1 to `count`. It has no default. */
   size: number;
-  /** Of the order: whole, 0 to 2^53 − 1. It has no default. */
+  /** Seed of the order: whole, 0 to 2^53 − 1. It has no default. */
   seed: number;
   /** The place at which the sequence begins, such as after a batch of another run. Default: at its beginning. */
   from?: BatchPlace | undefined;

@@ -32,7 +32,7 @@ export interface Place {
 export interface OptimizerPart {
   readonly optimizer: string;
   readonly groups: readonly Group<CommonOptions>[];
-  /** Of each group whose parameters have paths: the names of its state, in place of numbers. */
+  /** The names of the state of each group whose parameters have paths, in place of numbers. */
   readonly paths?: readonly (readonly string[] | undefined)[];
   readonly schema: Schema<Record<string, unknown>>;
   /** Defaults of the class that depend on what is given. */
@@ -40,7 +40,7 @@ export interface OptimizerPart {
   readonly conversions: Readonly<Record<string, Conversion<Record<string, unknown>>>>;
   readonly bound: Readonly<Record<string, string>>;
   readonly tensors: Readonly<Record<string, Tensor>>;
-  /** Of each tensor that belongs to a parameter. */
+  /** The place of each tensor that belongs to a parameter. */
   readonly places: Readonly<Record<string, Place>>;
   readonly steps: number;
   /** Throws for options that the group of this index could not step with. */
@@ -50,7 +50,7 @@ export interface OptimizerPart {
 
 const format = 'orthokit-optimizer';
 const version = 1;
-/** Of the text that describes groups and shapes: 50 characters a parameter are plenty. */
+/** Characters of the text that describes groups and shapes, at most: 50 a parameter are plenty. */
 const contentLimit = 1 << 24;
 // `nonFinite` is no part of a checkpoint: its counter may be missing, or left over.
 const isOptional = (name: string): boolean => name === skippedName || name === `0/${skippedName}`;
@@ -215,9 +215,9 @@ function* storedParts(op: string, { metadata }: TensorFile): Steps<StoredPart[]>
 
 interface Setting {
   readonly group: object;
-  /** Of its scalars. */
+  /** The values of its scalars. */
   readonly values: Record<string, unknown>;
-  /** Of its state, by the names of parts, where the checkpoint has another form of it. */
+  /** The factors of its state, by the names of parts, where the checkpoint has another form of it. */
   readonly factors: Record<string, number>;
 }
 

@@ -1,6 +1,9 @@
 import type { Dtype } from '../../core/dtypes.ts';
 
-/** How decay acts on weights w at rate lr, with the update u (specs: Muon, Emerging-Optimizers, modded-nanogpt). */
+/**
+ * The way in which decay acts on weights w at rate lr, with the update u (specs: Muon, Emerging-Optimizers,
+ * modded-nanogpt).
+ */
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | 'shrink';
 
 /** Options that every optimizer has, for all its groups or for one. */

@@ -23,7 +23,7 @@ export type Gradients = readonly (Tensor | null)[] | ReadonlyMap<Tensor, Tensor 
 
 /** A group as the optimizer keeps it; assign to its scalars between steps to schedule them. */
 export type Group<O> = {
-  /** As given, or the number of the group. */
+  /** The name as given, or the number of the group. */
   readonly name: string;
   /** The parameters, in the order given; frozen. */
   readonly params: readonly Tensor[];

@@ -30,7 +30,7 @@ export interface Part<O, S extends string = never, F extends object = object> {
   readonly conversions?: { readonly [K in keyof O]?: Conversion<O> };
   /** State that means nothing in another dtype, by name, and why. */
   readonly bound?: { readonly [K in S]?: string };
-  /** How a weight is cut into several, each of which the parts then see as a weight of its own. */
+  /** Cuts a weight into several, each of which the parts then see as a weight of its own. */
   readonly cut?: (where: string, weight: Tensor, options: O) => Cut | undefined;
   /** The shape that the method sees, where it is not the weight's own. */
   readonly viewShape?: (weight: Tensor, options: O) => readonly number[] | undefined;

@@ -126,7 +126,7 @@ function queueProducts(tensors: readonly [Tensor, ...Tensor[]], owned: Owned) {
   return { parts, products };
 }
 
-/** Of gradients: all parameters as one vector, or each by itself (`perTensor`). */
+/** Sums by gradients: all parameters as one vector, or each by itself (`perTensor`). */
 async function sumsOfGradients(perSample: SampleGradients, perTensor: boolean, coordinate: boolean): Promise<Sums> {
   using owned = new Owned();
   const tensors = tensorsOf(perSample);
@@ -153,7 +153,7 @@ async function sumsOfGradients(perSample: SampleGradients, perTensor: boolean, c
   return { vectors, ...(ratios && { coordinate: Math.max(...ratios) }) };
 }
 
-/** Of products that are there: ḡ is the mean, so that |ḡ|² is that of the products with it. */
+/** Sums by products that are there: ḡ is the mean, so that |ḡ|² is that of the products with it. */
 async function sumsOfProducts({ squares, dots }: SampleProducts): Promise<Sums> {
   check.tensor(where, 'perSample.squares', squares, { dtypes: ['f64'], rank: 1 });
   const samples = samplesOf('perSample.squares', squares);

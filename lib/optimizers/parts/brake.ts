@@ -3,7 +3,7 @@ import type { CommonOptions } from '../base/common-options.ts';
 import type { Part } from '../base/part.ts';
 import { checkMatrix } from './matrix.ts';
 
-/** Which of the algorithms that go by the name; see {@link AuONOptions.variant}. */
+/** One of the algorithms that go by the name; see {@link AuONOptions.variant}. */
 export type AuONVariant = 'paper' | 'head' | 'rms';
 
 interface Braked extends Pick<CommonOptions, 'lr'> {

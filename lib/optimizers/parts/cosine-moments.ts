@@ -7,7 +7,7 @@ import type { CosineBasis } from './low-rank.ts';
 import { sidesOf } from './matrix.ts';
 import { counter, moment } from './state.ts';
 
-/** How a low-rank step keeps what it leaves of gradients; see {@link DCTAdamWOptions.errorFeedback}. */
+/** The form in which a low-rank step keeps what it leaves of gradients; see {@link DCTAdamWOptions.errorFeedback}. */
 export type ErrorFeedback = boolean | '8bit' | '4bit';
 
 interface Kept extends Pick<CommonOptions, 'stateDtype'> {

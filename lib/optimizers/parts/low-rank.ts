@@ -15,5 +15,5 @@ interface Based {
 /** The rank of an update by few vectors of a basis. */
 export const rank: Part<Ranked, never, Ranked> = passed({ rank: whole(128, 1, 2 ** 31 - 1) });
 
-/** Which cosine basis the vectors are of. */
+/** The cosine basis that the vectors are of. */
 export const cosineBasis: Part<Based, never, Based> = passed({ basis: word<CosineBasis>(['dct2', 'dct3'], 'dct2') });

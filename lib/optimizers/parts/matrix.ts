@@ -14,7 +14,7 @@ export interface Split {
   readonly sizes: readonly number[];
 }
 
-/** How a weight stores its matrices; see {@link MatrixOptions.layout}. */
+/** The order in which a weight stores its matrices; see {@link MatrixOptions.layout}. */
 export type MatrixLayout = 'out_in' | 'in_out';
 
 /** Options of optimizers of matrices. What state depends on is settled when the optimizer is made: all of these. */

@@ -4,7 +4,7 @@ import { flag, fraction, notNegative, type Option, optional, word } from '../../
 import type { Part } from '../base/part.ts';
 import { passed } from './passed.ts';
 
-/** How momentum m takes a gradient g: `ema` m ← β·m + (1 − β)·g, `heavy-ball` m ← β·m + g. */
+/** The way in which momentum m takes a gradient g: `ema` m ← β·m + (1 − β)·g, `heavy-ball` m ← β·m + g. */
 export type MomentumForm = 'ema' | 'heavy-ball';
 
 const isFraction = (x: unknown): x is number => typeof x === 'number' && x >= 0 && x < 1;
@@ -29,8 +29,8 @@ export const nesterov = (
 });
 
 /**
- * How the momentum takes a gradient. Only heavy-ball takes a dampening; ema would ignore it. Without one the momentum
- * of ema is 1 − β of that of heavy-ball.
+ * The way in which the momentum takes a gradient. Only heavy-ball takes a dampening; ema would ignore it. Without one
+ * the momentum of ema is 1 − β of that of heavy-ball.
  */
 export const momentumForm = (value: MomentumForm): Part<Form, never, Omit<Form, 'momentum'>> => ({
   ...passed({ dampening: fraction(0), momentumForm: word(['ema', 'heavy-ball'], value, true) }),

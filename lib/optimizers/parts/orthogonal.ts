@@ -40,8 +40,8 @@ export interface OrthogonalOptions extends MatrixOptions {
    */
   nsMethod: OrthogonalMethod;
   /**
-   * How singular values come to 1 or below before the first step, as `scaling` of {@link orthogonalize}: `frobenius`,
-   * `schatten4` or `aol`; the last not beside nsMethod `polar`. Default `frobenius`.
+   * The scaling that brings singular values to 1 at most before the first step, as that of {@link orthogonalize}:
+   * `frobenius`, `schatten4` or `aol`; the last not beside nsMethod `polar`. Default `frobenius`.
    */
   nsScaling: Scaling;
   /**

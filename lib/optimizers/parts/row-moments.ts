@@ -10,7 +10,7 @@ import type { MomentumForm } from './momentum.ts';
 import type { ShapeScale } from './shape-scale.ts';
 import { moment } from './state.ts';
 
-/** Which of the algorithms that go by the name; see {@link NorMuonOptions.variant}. */
+/** One of the algorithms that go by the name; see {@link NorMuonOptions.variant}. */
 export type NorMuonVariant = 'repo' | 'paper' | 'dion' | 'nanogpt';
 
 interface Moments {

@@ -36,7 +36,7 @@ export interface CodebookLinearOptions extends TaskOptions<CodebookProgress> {
    */
   readonly groups?: number | undefined;
   /**
-   * Of the first borders of codebooks of many different numbers (`ops.kmeansRows`): whole, 0 to 2^53. Default: 0.
+   * Seed of the first borders of codebooks of many different numbers (`ops.kmeansRows`): whole, 0 to 2^53. Default: 0.
    */
   readonly seed?: number | undefined;
   /** `[out]`, f32, frozen. Default: none. */
@@ -86,7 +86,7 @@ export class CodebookLinear implements Applied {
   readonly codes: Tensor;
   /** `[groups, codes]`, f32: the parameters. */
   readonly codebooks: Tensor;
-  /** Which codebook each row has: u8 `[out, 2]`, the lower byte first; frozen. */
+  /** The codebook of each row: u8 `[out, 2]`, the lower byte first; frozen. */
   readonly rowBooks: Tensor;
   /** `[out]`, frozen: the bytes of the caller's. */
   readonly bias: Tensor | undefined;

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../core/tensor.ts';
 
-/** How far {@link CodebookLinear.compress} is. */
+/** Progress of {@link CodebookLinear.compress}. */
 export interface CodebookProgress {
   /** Finding codebooks, or the nearest number of each element. */
   readonly stage: 'cluster' | 'assign';

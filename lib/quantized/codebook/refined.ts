@@ -18,7 +18,7 @@ import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import type { CodebookParts } from './parts.ts';
 
-/** How far {@link CodebookLinear.refine} is, told after each step. */
+/** Progress of {@link CodebookLinear.refine}, told after each step. */
 export interface RefineProgress {
   /** Steps done. */
   readonly iterations: number;

@@ -17,7 +17,7 @@ export interface Chosen {
   readonly form: Form;
   readonly file: OpenTensorFile;
   readonly info: TensorInfo;
-  /** Of its inputs of calibration. */
+  /** The tensor of its inputs in the file of calibration. */
   readonly inputs?: TensorInfo | undefined;
 }
 

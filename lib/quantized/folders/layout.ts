@@ -8,7 +8,7 @@ import { packedBytes } from '../layers/packed-codes.ts';
 
 /** The key of the metadata of a file that has compressed matrices. */
 export const layoutKey = 'orthokit.compressed';
-/** Of the layout; another one is refused. */
+/** The version of the layout; another one is refused. */
 export const layoutVersion = 1;
 
 /** A compressed matrix, as metadata and reports tell it. */

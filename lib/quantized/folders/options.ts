@@ -24,7 +24,7 @@ import { isPath } from '../../files/transfer.ts';
 export type CompressMethod = 'group' | 'codebook';
 export const compressMethods: readonly CompressMethod[] = ['group', 'codebook'];
 
-/** How far {@link compressModel} is. An abort keeps what is done for the next run. */
+/** Progress of {@link compressModel}. An abort keeps what is done for the next run. */
 export interface CompressProgress {
   /** Compressing tensors, or writing files. */
   readonly stage: 'compress' | 'write';
@@ -47,21 +47,21 @@ export interface CompressOptions extends TaskOptions<CompressProgress> {
   /** Other bits for names that fit a pattern, `{ '**.down.*': 8 }`: those of the first that fits. Default: none. */
   readonly bitsOf?: Readonly<Record<string, number>> | undefined;
   /**
-   * Of `group`: neighbours in a row that share a scale. Where it does not divide a row, the largest of 128, 64 and 32
+   * Neighbours in a row that share a scale, for `group`. Where it does not divide a row, the largest of 128, 64 and 32
    * below it that does. Default: 64.
    */
   readonly group?: number | undefined;
-  /** Of `codebook`: codebooks of a matrix; of one with fewer rows, as many as rows. Default: 1. */
+  /** Codebooks of a matrix, for `codebook`; of one with fewer rows, as many as rows. Default: 1. */
   readonly groups?: number | undefined;
-  /** Of `codebook`: the seed of {@link CodebookLinear.compress}. Default: 0. */
+  /** Seed of {@link CodebookLinear.compress}, for `codebook`. Default: 0. */
   readonly seed?: number | undefined;
   /**
-   * Of `codebook`: a safetensors file of inputs of matrices, floating `[rows, in]` by the name of a matrix, with which
+   * A safetensors file of inputs of matrices, for `codebook`: floating `[rows, in]` by the name of a matrix, with which
    * {@link CodebookLinear.refine} moves codes and codebooks. Matrices without inputs stay as k-means has them. Default:
    * none.
    */
   readonly calibration?: string | undefined;
-  /** Of `calibration`: steps for each matrix. Default: 300. */
+  /** Steps for each matrix, with `calibration`. Default: 300. */
   readonly steps?: number | undefined;
   /** Patterns of names that are compressed although embeddings, heads and norms stay as they are. Default: none. */
   readonly include?: readonly string[] | undefined;

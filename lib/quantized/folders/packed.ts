@@ -24,13 +24,13 @@ export interface Packed {
   /** |W − Q|² and |W|². */
   readonly difference: number;
   readonly squares: number;
-  /** Of outputs for inputs of calibration: Σ |x·(Q − W)ᵀ|² / Σ |x·Wᵀ|², by k-means and refined. */
+  /** Error of outputs for inputs of calibration: Σ |x·(Q − W)ᵀ|² / Σ |x·Wᵀ|², by k-means and refined. */
   readonly outputs?: OutputError | undefined;
 }
 
 /** An error before and after it was made less. */
 export interface OutputError {
-  /** By k-means. */
+  /** The error by k-means alone. */
   readonly before: number;
   /** Refined. */
   readonly after: number;

@@ -18,9 +18,9 @@ export interface CompressedTensorReport {
   readonly from: string;
   /** Bits of a code. */
   readonly bits: number;
-  /** Of `group`: neighbours in a row that share a scale. */
+  /** Neighbours in a row that share a scale, for `group`. */
   readonly group?: number | undefined;
-  /** Of `codebook`: its codebooks. */
+  /** The number of its codebooks, for `codebook`. */
   readonly groups?: number | undefined;
   /** Its bytes before. */
   readonly bytesBefore: number;

@@ -4,7 +4,7 @@ import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { svd } from '../../linalg/index.ts';
 
-/** Of the variance of all, what is none: the direction is one that rounding has made up. */
+/** The share of the whole variance below which a direction has none: rounding has made it up. */
 const nullShare = 1e-12;
 
 /**

@@ -10,7 +10,7 @@ import { isTensor, Tensor } from '../../core/tensor.ts';
  *
  * Memory: with bounds in tensors, three tensors like x, until the device is done.
  *
- * @param x Of any shape, f32 or f64.
+ * @param x A tensor of any shape, f32 or f64.
  * @param lower A number, or −Infinity; or a tensor with a bound for each element, in shape and dtype of x.
  * @param upper A number from `lower` on, or Infinity; or a tensor like x.
  * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_MEMORY, ERR_DISPOSED

@@ -8,19 +8,22 @@ import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import type { SolverStatus } from '../status.ts';
 
-/** How far {@link dykstra} is, told after each pass. */
+/** Progress of {@link dykstra}, told after each pass. */
 export interface DykstraProgress {
   /** Passes over the sets. */
   readonly iterations: number;
-  /** How far the corrections moved in the last one, in units of |x|, now or at the start, whichever is larger. */
+  /**
+   * The distance by which the corrections moved in the last one, in units of |x|, now or at the start, whichever is
+   * larger.
+   */
   readonly change: number;
 }
 
 /** Options of {@link dykstra}. */
 export interface DykstraOptions extends TaskOptions<DykstraProgress> {
   /**
-   * How little the corrections of the sets move in a pass, in units of |x|, now or at the start, whichever is larger:
-   * finite, not negative. Default: 1e-8.
+   * Bound of the distance by which the corrections of the sets move in a pass, in units of |x|, now or at the start,
+   * whichever is larger: finite, not negative. Default: 1e-8.
    */
   tol?: number | undefined;
   /** Passes over the sets: whole, from 1 on. Default: 1000. */
@@ -29,7 +32,10 @@ export interface DykstraOptions extends TaskOptions<DykstraProgress> {
 
 /** The end of {@link dykstra}; the point is in x. */
 export interface DykstraResult {
-  /** How far the corrections moved in the last pass, in units of |x|, now or at the start, whichever is larger. */
+  /**
+   * The distance by which the corrections moved in the last pass, in units of |x|, now or at the start, whichever is
+   * larger.
+   */
   readonly change: number;
   /** `'converged'` or `'max-iterations'`, as where the sets have no point in common. */
   readonly status: SolverStatus;

@@ -32,7 +32,7 @@ export class Attention extends Leaf {
   #given: readonly [Tensor, Tensor] | undefined;
   /** i32 `[streams]`: places that each stream has had, or so many fewer that nothing changes. */
   #positions: Tensor | undefined;
-  /** By stream, the input at which its count begins; none while all begin at 0. */
+  /** The input at which the count of each stream begins; none while all begin at 0. */
   #begun: number[] | undefined;
   /** The input at which the counts were last made small. */
   #counted = 0;
@@ -118,7 +118,7 @@ export class Attention extends Leaf {
   forward(): never {
     throw new Error('attention takes three sequences');
   }
-  /** Of whole windows, `[streams, channels, length]` each. */
+  /** The result for whole windows, `[streams, channels, length]` each. */
   forwardOf(q: Tensor, k: Tensor, v: Tensor): Tensor {
     const { device, dtype } = q;
     const { heads, mode } = this.#window;

@@ -31,7 +31,7 @@ export class Conv1d extends Leaf {
   readonly #outer: number;
   readonly #ring: Ring;
   readonly #bias: Tensor | undefined;
-  /** By the row of the newest input in the ring: `[taps · channels, outputs]`, views of taps that lie twice. */
+  /** Weights by the row of the newest input in the ring: `[taps · channels, outputs]`, views of taps that lie twice. */
   readonly #turned: readonly Tensor[];
 
   /** @param weight `[outputs, channels, taps]` */

@@ -65,7 +65,7 @@ export abstract class Leaf implements Part {
   readonly leaves: readonly Leaf[] = [this];
   /** Inputs so far. */
   #count = 0;
-  /** Of streams that were reset and give nothing yet: their own inputs. */
+  /** The own inputs of streams that were reset and give nothing yet. */
   #young = new Map<number, number>();
   protected sizes: Sizes | undefined;
   #tensors: Readonly<Record<string, Tensor>> = {};

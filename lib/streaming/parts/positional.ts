@@ -16,7 +16,7 @@ export class Positional extends Leaf {
   override readonly place: Place;
   override readonly inner: number;
   readonly #table: Tensor;
-  /** By stream, the input at which it began, modulo the table; none while all began at 0. */
+  /** The input at which each stream began, modulo the table; none while all began at 0. */
   #begun: number[] | undefined;
 
   /** @param table `[places, channels]` */

@@ -1,7 +1,7 @@
 import type { Device } from '../../core/device.ts';
 import type { Tensor } from '../../core/tensor.ts';
 
-/** Of f32 or f64. */
+/** A dtype in which streams are computed. */
 export type StreamDtype = 'f32' | 'f64';
 
 /** The inputs that an output depends on, and how late it comes. */

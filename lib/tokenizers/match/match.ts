@@ -48,11 +48,11 @@ export interface MatchCounts {
   readonly duplicatesInDonor: number;
 }
 
-/** Which token of the base each token of the donor is. */
+/** The tokens of the base that tokens of the donor are. */
 export interface VocabularyMatch {
-  /** By id of the donor: the id of the base, or −1. */
+  /** The id of the base for each id of the donor, or −1. */
   readonly baseIds: Int32Array;
-  /** By id of the donor: an index of {@link matchKinds}. */
+  /** An index of {@link matchKinds} for each id of the donor. */
   readonly kinds: Uint8Array;
   /** Totals. */
   readonly counts: MatchCounts;

@@ -56,7 +56,7 @@ export interface MethodSettings {
 export interface Approximation {
   /** A matrix [tokens, columns] in f32 for each table of the base; the caller disposes them. */
   readonly rows: readonly Tensor[];
-  /** How far the donor's row is from what stands for it, relative to its norm, by token. */
+  /** The distance of the donor's row from what stands for it, relative to its norm, by token. */
   readonly residuals?: Float64Array | undefined;
   /** Norms of the coefficients, by token. */
   readonly coefficientNorms?: Float64Array | undefined;

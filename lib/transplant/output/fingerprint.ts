@@ -6,7 +6,7 @@ import type { Settings } from '../options.ts';
 import type { Model } from '../tables/model.ts';
 
 const pauseIds = 1 << 8;
-/** Of finished rows in the workspace. */
+/** The version of finished rows in the workspace. */
 const format = 3;
 
 /** The record of a run: options that show in the result, and the files of both models. */

@@ -9,7 +9,7 @@ import type { Model } from '../tables/model.ts';
 import { type ConfigPatches, patchConfigs } from './config.ts';
 
 const pauseIds = 1 << 11;
-/** How the configuration of the base changes, and what a person should know of it. */
+/** Steps that find the changes of the base's configuration, and what a person should know of them. */
 export function* patchSteps(base: Model, donor: Model, { rows, tables }: Job): Steps<ConfigPatches> {
   const newIds = new Map<number, number>();
   for (const [id, baseId] of (tables[0]?.match.baseIds ?? new Int32Array()).entries()) {

@@ -6,7 +6,7 @@ export const unused = -2;
 
 /** Origin of each row of a new table. */
 export interface Origins {
-  /** By row: an id of the base whose bytes are copied, {@link approximated}, or {@link unused}. */
+  /** The origin of each row: an id of the base whose bytes are copied, {@link approximated}, or {@link unused}. */
   readonly from: Int32Array;
   /** Rows that are approximated, rising. */
   readonly targets: Int32Array;

@@ -6,9 +6,9 @@ export interface RowFacts {
   readonly residuals?: ArrayLike<number> | undefined;
   /** Norms of the coefficients. */
   readonly norms?: ArrayLike<number> | undefined;
-  /** Which rows were cut to the longest norm of the base, marked by 1. */
+  /** The rows that were cut to the longest norm of the base, marked by 1. */
   readonly clipped: Uint8Array;
-  /** Which rows of the donor were not finite and were taken as zero, marked by 1. */
+  /** The rows of the donor that were not finite and were taken as zero, marked by 1. */
   readonly nonFinite: Uint8Array;
 }
 

@@ -70,7 +70,7 @@ interface BatchRange extends CostRange {
   readonly widest: number;
 }
 
-/** Of the costs of the whole batch. @throws ERR_ARGUMENT for NaN and -Infinity */
+/** The range of the costs of the whole batch. @throws ERR_ARGUMENT for NaN and -Infinity */
 export async function batchRange(op: string, cost: Tensor, lane: Lane): Promise<BatchRange> {
   const [batch, n, m] = cost.shape as [number, number, number];
   using owned = new Owned();

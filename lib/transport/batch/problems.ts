@@ -11,7 +11,7 @@ type MassLists = readonly Exclude<Masses, Tensor>[] | undefined;
 /** Costs in one tensor, `[B, n, m]`. */
 export interface Stacked {
   readonly cost: Tensor<'f32' | 'f64'>;
-  /** Of each problem, before it was filled up. */
+  /** The sizes of each problem, before it was filled up. */
   readonly sizes: readonly (readonly [rows: number, columns: number])[];
 }
 

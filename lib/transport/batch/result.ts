@@ -27,7 +27,7 @@ export class TransportBatch<D extends Dtype = Dtype> {
   /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|. */
   readonly marginalError: Float64Array;
   /**
-   * How each problem ended, as {@link TransportStatus}: `'converged'`, its error is at most `tol`; `'infeasible'`, the
+   * The end of each problem, as {@link TransportStatus}: `'converged'`, its error is at most `tol`; `'infeasible'`, the
    * pairs that are not forbidden cannot carry its masses; `'at-precision'`, its error is above `tol`, but within what
    * f64 can tell for its costs and this `eps`, whatever the costs' dtype; `'max-iterations'`, sweeps ran out.
    */

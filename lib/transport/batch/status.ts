@@ -13,7 +13,10 @@ export async function feasibleOf(batch: Batch, problems: readonly number[]): Pro
   return open.filter((k) => supports?.[k] !== 'partial' || !isOverfull(...problemAt(k)));
 }
 
-/** How problems of such errors ended. Reads costs only where one may be infeasible or at the end of its numbers. */
+/**
+ * Finds the statuses of problems of such errors. Reads costs only where one may be infeasible or at the end of its
+ * numbers.
+ */
 export async function statusesOf(batch: Batch, errors: Float64Array): Promise<TransportStatus[]> {
   const { op, eps, tol, rounding, supports, cost, sizes, a } = batch;
   const [, n] = cost.shape as [number, number];

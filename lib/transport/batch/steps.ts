@@ -5,7 +5,7 @@ import { balanced } from '../problem/penalties.ts';
 import { solveCosts } from '../sinkhorn.ts';
 import type { Batch } from './costs.ts';
 
-/** Of each problem. */
+/** Numbers of each problem. */
 interface BatchNumbers {
   /** [sweeps of the last operation, L1 error, ⟨cost, P⟩, value] */
   readonly statistics: Float64Array;

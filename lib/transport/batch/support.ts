@@ -15,7 +15,7 @@ function reachOf({ rows, columns, stride, costs, a, b }: BatchProblem): [ofRows:
   return [ofRows, ofColumns];
 }
 
-/** Of the k-th problem. @throws ERR_ARGUMENT where all pairs of a mass are forbidden */
+/** The support of the k-th problem. @throws ERR_ARGUMENT where all pairs of a mass are forbidden */
 export function supportOf(op: string, problem: BatchProblem, k: number): Support {
   const { rows, columns, stride, costs, a, b } = problem;
   const [ofRows, ofColumns] = reachOf(problem);
@@ -33,7 +33,7 @@ export function supportOf(op: string, problem: BatchProblem, k: number): Support
   return 'whole';
 }
 
-/** As {@link isProvenInfeasible}, by the potentials of the rows. */
+/** Does as {@link isProvenInfeasible}, by the potentials of the rows. */
 export function isOverfull({ columns, stride, costs, a, b }: BatchProblem, potentials: Float64Array): boolean {
   const total = sumOf(a);
   for (const ours of widestCuts(potentials, a)) {

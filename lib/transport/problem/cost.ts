@@ -66,7 +66,7 @@ export interface Cost {
   readonly device: Device;
   readonly rows: number;
   readonly columns: number;
-  /** Of potentials and plans. */
+  /** The dtype of potentials and plans. */
   readonly dtype: 'f32' | 'f64';
   /** The exponentials that a pass over all pairs takes. */
   readonly work: number;

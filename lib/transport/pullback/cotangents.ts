@@ -21,13 +21,16 @@ export interface PlanFactors {
 
 /** The derivatives of a loss by what a result holds; 0 for those that are left out. */
 export interface TransportCotangents {
-  /** By the potentials of the rows, `[n]`, f32 or f64. Those of masses of 0 count for the gradient by these only. */
+  /**
+   * The loss's gradient by the potentials of the rows, `[n]`, f32 or f64. Those of masses of 0 count for the gradient
+   * by these only.
+   */
   readonly f?: Tensor | undefined;
-  /** By the potentials of the columns, `[m]`. */
+  /** Its gradient by the potentials of the columns, `[m]`. */
   readonly g?: Tensor | undefined;
-  /** By the plan: `[n, m]`, f32 or f64, or in factors, which store nothing of that size. */
+  /** Its gradient by the plan: `[n, m]`, f32 or f64, or in factors, which store nothing of that size. */
   readonly plan?: Tensor | PlanFactors | undefined;
-  /** By `cost`, ⟨C, P⟩. */
+  /** Its derivative by `cost`, ⟨C, P⟩. */
   readonly cost?: number | undefined;
 }
 

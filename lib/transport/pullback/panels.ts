@@ -24,7 +24,7 @@ export interface PlanCotangent {
 export interface Panel {
   readonly first: number;
   readonly index: Tensor;
-  /** Of forbidden pairs finite, so that products with a plan of 0 are 0. */
+  /** Costs, those of forbidden pairs finite, so that products with a plan of 0 are 0. */
   readonly cost: Tensor;
   readonly plan: Tensor<'f64'>;
   /** Pᵢⱼ (αᵢ + βⱼ − Qᵢⱼ / eps) */
@@ -92,7 +92,7 @@ export class Panels {
     }
   }
 
-  /** Of a stored plan, f64. */
+  /** Rows of a stored plan, f64. */
   storedRows(plan: Tensor): PlanRows {
     return async (visit) => {
       for (const { first, index } of panelsOf(this.#costs)) {

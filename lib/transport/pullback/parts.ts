@@ -3,7 +3,7 @@ import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { PlanRows, Vectors } from './panels.ts';
 
-/** Which part of a plan the rows and columns are in, from 0 on; −1 for those without mass. */
+/** The part of a plan that each row and column is in, from 0 on; −1 for those without mass. */
 export interface Parts {
   readonly count: number;
   readonly rows: Int32Array;
@@ -37,7 +37,7 @@ export class PartsFinder {
   readonly #masses: Vectors;
   readonly #least: number;
   readonly #lane: Lane;
-  /** Of rows, then of columns. */
+  /** Parents of rows, then of columns. */
   readonly #parents: Int32Array;
 
   constructor(masses: Vectors, least: number, lane: Lane) {

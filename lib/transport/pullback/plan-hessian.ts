@@ -21,9 +21,9 @@ const nearlyApart = () =>
     'pullback: the plan nearly falls into parts, and rounding hides what the loss asks of the shifts between them: it takes a larger eps, or tol',
   );
 
-/** How a {@link PlanHessian} is solved. */
+/** Options of solves with a {@link PlanHessian}. */
 export interface HessianOptions {
-  /** Of the residual, relative to that of 0. */
+  /** Bound of the residual, relative to that of 0. */
   readonly tol: number;
   readonly maxIterations: number;
   /** The rounding of a product with the plan, relative to its terms. */
@@ -86,7 +86,9 @@ export class PlanHessian implements LinearOperator {
     this.#shifts?.removeFrom(out);
   }
 
-  /** About that operator's inverse: the sparse plan, nearly singular by shifts, must not enlarge rounding. */
+  /**
+   * An approximation of the operator's inverse: the sparse plan, nearly singular by shifts, must not enlarge rounding.
+   */
   #preconditioner(sparse: SparseSystem): LinearOperator {
     const { queue } = this.#options.lane;
     const { rows } = this.#on;
@@ -137,7 +139,7 @@ export class PlanHessian implements LinearOperator {
     return { rows: solution, columns: other };
   }
 
-  /** Of the reduced system, whose right-hand side has the norm `scale`; `least` of it may be rounding. */
+  /** Solves the reduced system, whose right-hand side has the norm `scale`; `least` of it may be rounding. */
   async #solve(goal: Tensor, scale: number, least: number, sparse: SparseSystem | undefined): Promise<Tensor> {
     const { maxIterations, precision, signal } = this.#options;
     const tol = Math.max(this.#options.tol, scale > least ? least / scale : 1);

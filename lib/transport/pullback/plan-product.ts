@@ -6,7 +6,7 @@ import type { Cost, Pair, Side } from '../problem/cost.ts';
 /** out = P x for a number a column of the plan; of the columns, Pᵀ x. Both are f64 vectors. */
 export type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
 
-/** Of a plan that is stored, f64. */
+/** Products with a plan that is stored, f64. */
 export function storedProduct(queue: Device, plan: Tensor): PlanProduct {
   return (side, x, out) => {
     using b = x.reshape([x.size, 1]);
@@ -15,7 +15,7 @@ export function storedProduct(queue: Device, plan: Tensor): PlanProduct {
   };
 }
 
-/** Of a plan that is computed each time. */
+/** Products with a plan that is computed each time. */
 export function streamedProduct(queue: Device, costs: Cost, potentials: Pair, eps: number): PlanProduct {
   return (side, x, out) => {
     using values = x.reshape([x.size, 1]);

@@ -21,7 +21,7 @@ import type { TransportVariable } from './variables.ts';
 
 /** Options of {@link TransportResult.pullback}. */
 export interface PullbackOptions {
-  /** Of the residual of the linear system, relative to its right-hand side: positive. Default: 1e-12. */
+  /** Bound of the residual of the linear system, relative to its right-hand side: positive. Default: 1e-12. */
   tol?: number | undefined;
   /** Most iterations of conjugate gradients: whole, at least 1. Default: 1000. */
   maxIterations?: number | undefined;
@@ -146,7 +146,7 @@ class Pullback {
     return await new PartsFinder(masses, least, this.#lane).find(rows);
   }
 
-  /** By the costs and what they depend on: one more walk over the plan. */
+  /** Gradients by the costs and what they depend on: one more walk over the plan. */
   async byPairs(
     by: ReadonlySet<TransportVariable>,
     multipliers: Vectors,
@@ -187,7 +187,7 @@ class Pullback {
     if (slopes && by.has('y')) out.y = this.#rounded(slopes.y, [columns, slopes.y.length / columns]);
   }
 
-  /** By the masses of a side. */
+  /** The gradient by the masses of a side. */
   async byMass(side: Side, uncentered: Vectors, cotangents: Vectors): Promise<Tensor> {
     const { eps, penalties } = this.#problem;
     const potentials = this.#potentials[side];

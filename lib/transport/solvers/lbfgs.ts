@@ -9,7 +9,7 @@ import { type Evaluation as OfPoint, SemidualPoint } from './semidual-point.ts';
 /** Halvings of a step before the search gives up. */
 const mostHalvings = 30;
 
-/** How L-BFGS ended, at which L1 error of the rows, after so many evaluations. */
+/** The end of L-BFGS, with the L1 error of the rows and the number of evaluations. */
 export interface LbfgsEnd {
   readonly end: SolverEnd;
   readonly error: number;

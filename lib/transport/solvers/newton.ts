@@ -15,7 +15,7 @@ const firstShift = 1e-2;
 /** A sparse plan never leaves out more than this. */
 const mostDropped = 1e-2;
 
-/** How a solver's last level ended. */
+/** The end of a solver's last level. */
 export type SolverEnd = 'converged' | 'max-iterations' | 'at-precision';
 
 /** When to give up. */
@@ -26,7 +26,7 @@ export interface Patience {
   readonly steps?: number;
 }
 
-/** How steps ended: `'stalled'` where patience did. */
+/** The end of steps: `'stalled'` where patience ended them. */
 export interface NewtonEnd {
   readonly end: SolverEnd | 'stalled';
   readonly error: number;
@@ -34,7 +34,7 @@ export interface NewtonEnd {
 
 /** A Newton step that has been tried. */
 interface Trial extends Evaluation {
-  /** As the model without shift promised. */
+  /** The gain that the model without shift promised. */
   readonly gain: number;
   /** The largest |step|. */
   readonly size: number;
@@ -47,7 +47,7 @@ interface Trial extends Evaluation {
 export class Newton {
   readonly #plan: ScaledPlan;
   readonly #point: SemidualPoint;
-  /** Of the sparse plan. */
+  /** The entries of the sparse plan. */
   readonly #entries: { readonly starts: Tensor; readonly columns: Tensor; readonly values: Tensor };
   readonly #kept: Tensor;
   readonly #stepStatistics: Tensor;
@@ -87,7 +87,7 @@ export class Newton {
     return kept! < 1 - 2 * mostDropped ? Infinity : count!;
   }
 
-  /** From where the plan stands, until the L1 error of the rows is at most `tol`, or patience ends. */
+  /** Steps from where the plan stands, until the L1 error of the rows is at most `tol`, or patience ends. */
   async run(
     tol: number,
     { rejections: mostRejections = Infinity, steps = Infinity }: Patience = {},

@@ -145,13 +145,13 @@ export class ScaledPlan {
     }
   }
 
-  /** As many at another eps. */
+  /** Makes as many sweeps at another eps. */
   async sweepAt(count: number, eps: number): Promise<void> {
     this.enter(eps);
     await this.logSweeps(count);
   }
 
-  /** As many from potentials of 0. */
+  /** Makes as many sweeps from potentials of 0. */
   async restart(count: number): Promise<void> {
     ops.fill(this.control.queue, { x: both(this.absorb()), value: 0 });
     await this.logSweeps(count);
@@ -189,7 +189,7 @@ export class ScaledPlan {
     return { done: done!, error: error!, failed: failed === 1 };
   }
 
-  /** As many sweeps on the kernel, whose outcome the next evaluation will show. */
+  /** Makes as many sweeps on the kernel, whose outcome the next evaluation will show. */
   blindSweeps(count: number): void {
     this.#queueSweeps(count, 0);
     this.control.iterations.sweeps += count;

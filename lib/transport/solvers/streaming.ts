@@ -39,7 +39,7 @@ export class Streaming<P> {
   readonly potentials: Pair;
   /** L1 error of a side when it was last compared. */
   readonly error: Tensor<'f64'>;
-  /** From the other side's potential, where it was last looked at. */
+  /** Logarithms of sums by the other side's potential, where it was last looked at. */
   readonly logSums: Pair;
   readonly #cost: Cost;
   readonly #control: Control<P>;

@@ -9,7 +9,7 @@ const probe = { before: 7, by: 4 } as const;
 /** All of them. */
 export const probeSweeps: number = preparingSweeps + probe.before + probe.by;
 
-/** How sweeps have ended. */
+/** The end of sweeps. */
 export const ended = (error: number, tol: number): SolverEnd => (error <= tol ? 'converged' : 'max-iterations');
 
 /** Sweeps that make the kernel, and then sweep on it. */

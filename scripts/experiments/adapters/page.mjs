@@ -6,7 +6,7 @@ import { sizes } from './digits.mjs';
 const spread = (/** @type {readonly number[]} */ values) =>
   `${percent(Math.min(...values))} – ${percent(Math.max(...values))}`;
 
-/** Of runs of one way: the rate whose mean is best, and its results. @param {readonly any[]} runs */
+/** The rate whose mean is best among runs of one way, and its results. @param {readonly any[]} runs */
 function best(runs) {
   const all = [...new Set(runs.map(({ rate }) => rate))];
   const found = all.map((rate) => {

@@ -5,7 +5,7 @@ import { inEach } from '../verdicts.mjs';
 import { cosines, counts, dim, flat, side, told } from './patches.mjs';
 import { names, sizes } from './run.mjs';
 
-/** Of pictures, and of ways. */
+/** Titles of pictures, and of ways. */
 const titles = { alps: 'the Alps', airplane: 'an airplane', boats: 'boats' };
 const ways = { cosines: 'cosines (DCT)', components: 'principal components', atoms: 'learnt atoms' };
 /** The numbers of coefficients by which verdicts go. */

@@ -9,7 +9,7 @@ export const seeds = [1, 2, 3];
 /** The share of the wrong labels that must be found: more than twice what chance finds. */
 const least = 0.65;
 
-/** Of a way, the runs of the rate that finds most. @param {readonly any[]} runs with their settings @param {Way} way */
+/** The runs of a way at the rate that finds most. @param {readonly any[]} runs with their settings @param {Way} way */
 export function best(runs, way) {
   const of = (/** @type {number} */ rate) => runs.filter((run) => run.way === way && run.rate === rate);
   const found = rates[way].map((rate) => ({ rate, runs: of(rate) }));

@@ -102,7 +102,7 @@ export async function run({ size, seed, way, rate }) {
   return { found, before, after, clean, few };
 }
 
-/** How far the oracle's derivatives are from its values, on a few digits in f64. */
+/** The distance of the oracle's derivatives from its values, on a few digits in f64. */
 export async function errorOfOracle() {
   const device = Device.open('cpu', { threads: 1 });
   const { train } = loadDigits();

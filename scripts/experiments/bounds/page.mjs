@@ -5,7 +5,7 @@ import { seen } from '../verdicts.mjs';
 import { penalties, shared, sizes } from './run.mjs';
 
 export const seeds = { svm: [1, 2, 3, 4, 5], ridge: [1, 2, 3] };
-/** How near to the exact least errors of ridge parameters must be, and the lower value of LV-HBA to that of its bounds. */
+/** Bounds of the distance of errors from the exact least ones of ridge parameters, and of the lower value of LV-HBA from that of its bounds. */
 const near = { ridge: 0.02, lower: 0.05 };
 
 /** @param {readonly any[]} runs @param {number} c @returns {any[]} */

@@ -23,7 +23,7 @@ function stencil(x, n, centre, side) {
   return out;
 }
 
-/** About the solution of 4 x − its neighbours = r, n × n with zeros around. @param {Float64Array} r @param {number} n @param {Coefficients} t @returns {Float64Array} */
+/** An approximate solution of 4 x − its neighbours = r, n × n with zeros around. @param {Float64Array} r @param {number} n @param {Coefficients} t @returns {Float64Array} */
 export function cycle(r, n, t) {
   const x = stencil(r, n, t[0], t[1]);
   const left = () => {

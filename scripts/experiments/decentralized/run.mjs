@@ -26,7 +26,7 @@ export const graphs = {
   complete: (/** @type {number} */ side) => pairs(side ** 2, () => true),
 };
 
-/** Of the logarithm of errors, by least squares over the second half of the time. @param {readonly (readonly number[])[]} trace */
+/** The slope of the logarithm of errors, by least squares over the second half of the time. @param {readonly (readonly number[])[]} trace */
 export function slopeOf(trace) {
   const half = trace.filter(([time]) => time >= /** @type {readonly number[]} */ (trace.at(-1))[0] / 2);
   const points = half.map(([time, error]) => [time, Math.log(error)]);

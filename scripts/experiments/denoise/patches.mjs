@@ -5,7 +5,7 @@ import { Tensor } from 'orthokit';
 
 export const side = 8;
 export const dim = side * side;
-/** From one patch to the next. */
+/** The distance from one patch to the next. */
 const stride = 2;
 
 /** Corners along an axis; patches go on at the other end. @param {number} length */
@@ -31,7 +31,7 @@ export function cut(values, columns, place, out) {
  * @param {{ rows: number, columns: number }} shape
  */
 export function ofPatches(device, prox, { rows, columns }) {
-  /** Of each patch, where its numbers are in the picture. */
+  /** The places of each patch's numbers in the picture. */
   const places = corners(rows).flatMap((top) =>
     corners(columns).map((left) =>
       Int32Array.from({ length: dim }, (_, at) => {

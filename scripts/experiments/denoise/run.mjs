@@ -14,9 +14,9 @@ export const sizes = {
 };
 /** Deviations of noise: of the pictures without blur, which is that of the patches that are learnt from, and of the blurred ones. */
 export const noise = { plain: 0.1, blurred: 0.02 };
-/** Of the network's softplus: patches are of numbers of a tenth. */
+/** The number β of the network's softplus: patches are of numbers of a tenth. */
 export const beta = 50;
-/** Of the blur, in pixels. */
+/** The width of the blur, in pixels. */
 export const blurWidth = 1.2;
 /** Values that are tried on the pictures that are learnt from; the best there is taken. */
 export const tried = {

@@ -8,7 +8,7 @@ import { classes, pixels, side } from '../guidance/digits.mjs';
 /** @import { Digits } from '../guidance/digits.mjs' */
 
 const channels = [8, 16, 32];
-/** Of a batch norm: what nn.batchNorm adds to variances. */
+/** The number that nn.batchNorm adds to variances. */
 const eps = 1e-5;
 
 export class Cnn {

@@ -8,7 +8,7 @@ import { sketchTolerance, tolerance } from './run.mjs';
 
 /** @type {readonly { seed: number, scipy: string, value: number, iterations: number, values: number, gradients: number, success: boolean, violation: number }[]} */
 const peers = JSON.parse(readFileSync(new URL('scipy.json', import.meta.url), 'utf8'));
-/** Of the spread on digits that were not trained on, what may remain. */
+/** The share that may remain of the spread on digits that were not trained on. */
 const least = 0.5;
 
 /** @param {readonly { expected: number, wrong: number }[]} errors @param {'expected' | 'wrong'} key the largest less the smallest */

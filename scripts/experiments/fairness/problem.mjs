@@ -73,7 +73,7 @@ export function problemOf(samples, isFair) {
         if (slope !== 0) for (let j = 0; j < width; ++j) out[k * width + j] += slope * x[i * width + j];
       }
   };
-  /** By how much an error of a sample counts in each constraint: those of the last class in all of them. @param {number} label @param {number} k */
+  /** The weight by which an error of a sample counts in each constraint: those of the last class in all of them. @param {number} label @param {number} k */
   const part = (label, k) => (label === k ? 1 / sizes[k] : label === classes - 1 ? -1 / sizes[label] : 0);
   return {
     variables,
@@ -138,7 +138,7 @@ export function problemOf(samples, isFair) {
   };
 }
 
-/** Of each class, the mean of 1 − p of the right one, and the share that is told wrong. @param {Samples} samples @param {Float64Array} w */
+/** For each class, the mean of 1 − p of the right one, and the share that is told wrong. @param {Samples} samples @param {Float64Array} w */
 export function errorsOf(samples, w) {
   const p = chances(samples, w);
   return digits.map((_, label) => {

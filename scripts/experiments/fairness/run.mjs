@@ -4,7 +4,7 @@ import { errorsOf, problemOf, samplesOf, variables } from './problem.mjs';
 
 export const tolerance = 1e-6;
 export const seeds = [1, 2, 3];
-/** Of the sketched form, whose every step takes thousands of projections. */
+/** The tolerance of the sketched form, whose every step takes thousands of projections. */
 export const sketchTolerance = 1e-4;
 
 /** @param {{ size: 'full' | 'quick', seed: number }} settings */

@@ -13,7 +13,7 @@ const [halfOf, quarterOf, least] = [0.5, 0.25, 0.9];
 
 /** @param {any} run @param {string} way @param {number} scale @returns {import('./run.mjs').Row} */
 const rowOf = (run, way, scale) => run.rows.find((/** @type {any} */ row) => row.way === way && row.scale === scale);
-/** By how much digits are longer at the highest scale than at the lowest. @param {any} run @param {string} way */
+/** The amount by which digits are longer at the highest scale than at the lowest. @param {any} run @param {string} way */
 const excess = (run, way) => rowOf(run, way, highest).length - rowOf(run, way, lowest).length;
 
 /** @param {readonly any[]} runs one a seed @returns {{ saturates: string, projection: string, holds: string, right: string }} verdicts by the page's rules */

@@ -33,7 +33,7 @@ const sources = [
 export const names = sources.map(({ name }) => name);
 export const origins = sources.map(({ name, source }) => `${name} (${source})`);
 
-/** Of each text so many letters are read. */
+/** The number of letters that are read of each text. */
 const most = 400_000;
 /** A letter that is rarer, in all texts together, teaches nothing. */
 const rare = 100;

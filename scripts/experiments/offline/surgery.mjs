@@ -11,7 +11,7 @@ import { shuffledBatches } from '../../../examples/digits/data.mjs';
 /** @typedef {{ up: nn.Linear, down: nn.Linear }} Net */
 
 const [hidden, size, rate] = [32, 50, 0.1];
-/** Of pixels, whose squares add up to about 1. */
+/** The scale of pixels, whose squares add up to about 1. */
 const scale = 4;
 
 /** @param {Digits} digits @param {boolean} isNew */

@@ -37,9 +37,9 @@ import {
 
 /** Rates of a grid over the one in its middle. */
 export const grid = [-3, -2, -1, 0, 1, 2, 3].map((power) => 2 ** power);
-/** Of AdamW beside a method for matrices. */
+/** The rate of AdamW beside a method for matrices. */
 export const rateBeside = 0.003;
-/** Of methods of low rank: a quarter of the width of the GPT. */
+/** The rank of methods of low rank: a quarter of the width of the GPT. */
 const rank = 32;
 
 /** @param {string} name @param {any} optimizer @param {number} rate @param {object} [options] @returns {Contestant} */
@@ -64,13 +64,13 @@ const ofBatches = (name, first, last) => ({
   ...{ sizes: { first, last }, tasks: ['mlp'] },
 });
 
-/** Of the test by which batches grow. */
+/** The test by which batches grow, and its bound. */
 export const growth = /** @type {const} */ ({ test: 'norm', eta: 1 });
 /** The rule by which the batches of a contestant grow; a size that is its own last one stays. */
 export const batchRule = (/** @type {{ first: number, last: number }} */ { first, last }) =>
   new AdaptiveBatch({ ...growth, batchSize: first, maxBatchSize: last });
 
-/** Of the coordinates of each gradient, behind a name that tells of it. */
+/** Clipping of the coordinates of each gradient, behind a name that tells of it. */
 export const clipping = { fraction: 0.1 };
 const sgd = whole('SGD', SGD, 0.1, { momentum: 0.9 });
 

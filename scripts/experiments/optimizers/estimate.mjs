@@ -7,7 +7,7 @@ import { train } from './train.mjs';
 
 /** Steps of two runs: the second one's, beyond the first one's, are timed, as the first steps of a run make its buffers. */
 const few = [5, 20];
-/** In steps: four gradients in f64, three times a run. */
+/** The cost of measuring curvature, in steps: four gradients in f64, three times a run. */
 const curvature = 30;
 
 /** Seconds of a step and of what a run has besides. @param {any} task @param {import('./contestants.mjs').Contestant} contestant */

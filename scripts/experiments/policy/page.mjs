@@ -32,7 +32,7 @@ export const areaOf = ({ curve }) => mean(curve.map(([, value]) => value));
 /** @param {readonly any[]} runs */
 const judged = (runs) => runs.filter(({ seed }) => seeds.judged.includes(seed));
 
-/** In how many seeds a method has a larger mean over the whole way than the plain one. @param {readonly any[]} runs @param {Place} place @param {Method} method */
+/** The number of seeds in which a method has a larger mean over the whole way than the plain one. @param {readonly any[]} runs @param {Place} place @param {Method} method */
 export function winsOf(runs, place, method) {
   const [own, other] = [method, plain].map((name) => of(judged(runs), place, /** @type {Method} */ (name)));
   return own.filter((run) => areaOf(run) > areaOf(other.find(({ seed }) => seed === run.seed))).length;

@@ -6,7 +6,7 @@ import { damp, shares, sizes, ways } from './run.mjs';
 
 const titles = { mfac: 'M-FAC', 'mfac, one round': 'M-FAC, one round', magnitude: 'the smallest', random: 'at random' };
 
-/** Of each seed. @param {readonly any[]} runs @param {string} way @param {number} share @returns {number[]} */
+/** The value of each seed. @param {readonly any[]} runs @param {string} way @param {number} share @returns {number[]} */
 const right = (runs, way, share) =>
   runs.map(({ pruned }) => pruned.find((/** @type {any} */ one) => one.way === way && one.share === share).right);
 /** At each share, whether one is better than another; both prune the same network of a seed. @param {readonly any[]} runs @param {string} own @param {string} other */

@@ -10,7 +10,7 @@ export const sizes = {
   full: { count: 128, hidden: 24, looks: 40, steps: { 0: 4000, 8: 16_000, 1: 32_000 } },
   quick: { count: 20, hidden: 4, looks: 2, steps: { 0: 40, 8: 40, 1: 40 } },
 };
-/** Of the loss Σ (f − y)² / (2 n). */
+/** Learning rates for the loss Σ (f − y)² / (2 n). */
 export const rates = /** @type {const} */ ([0.05, 0.1]);
 /** Samples of a step; 0 are all. */
 export const batches = /** @type {const} */ ([0, 8, 1]);

@@ -7,7 +7,7 @@ import { batches, sizes as edges } from './edge.mjs';
 import { networks, safeties, sizes } from './run.mjs';
 
 const titles = { mlp: 'digits, dense layers', cnn: 'digits, convolutions', gpt: 'letters, GPT' };
-/** How near gradient descent must come to 2/lr; how much more than the best of the grid a rate of Lanczos may leave. */
+/** Bounds: how near gradient descent must come to 2/lr, and how much more than the best of the grid a rate of Lanczos may leave. */
 const [near, more] = [0.05, 1.1];
 /** A tenth of the largest eigenvalue: those above it are apart from the others, if they are few. */
 const apart = 0.1;
@@ -30,7 +30,7 @@ const outer = ({ spectra }) => {
 
 /** Mean test loss over seeds; infinite if one has run away. @param {readonly any[]} runs */
 const loss = (runs) => mean(runs.map(({ test }) => test ?? Infinity));
-/** Of a network: the best rate of the grid, and rates by Lanczos. @param {readonly any[]} train @param {string} network */
+/** The best rate of the grid for a network, and rates by Lanczos. @param {readonly any[]} train @param {string} network */
 function compare(train, network) {
   const own = train.filter((run) => run.network === network);
   const rates = [...new Set(own.flatMap(({ rate }) => rate ?? []))];

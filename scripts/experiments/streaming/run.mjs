@@ -68,7 +68,7 @@ async function byStream(device, net, { streams, steps }, seed) {
   return { delay, receptiveField, precision, recall, share: counts.there / (streams * (steps - receptiveField)), bytes, apart }; // biome-ignore format: one line
 }
 
-/** How far the last step lies from the network over its whole window. @param {Device} device @param {ReturnType<typeof streamed>} net @param {Float32Array[]} inputs @param {ArrayLike<number>} logits */
+/** The distance of the last step from the network over its whole window. @param {Device} device @param {ReturnType<typeof streamed>} net @param {Float32Array[]} inputs @param {ArrayLike<number>} logits */
 async function fromWindow(device, net, inputs, logits) {
   const streams = logits.length;
   const time = inputs.length;

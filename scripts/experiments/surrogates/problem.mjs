@@ -55,7 +55,7 @@ export function problemOf(device, network, { count, hidden }, seed) {
     params,
     told,
     calls: () => calls,
-    /** As `TargetSurrogate` takes it. */
+    /** The model, as `TargetSurrogate` takes it. */
     model: {
       params,
       targets: [count, classes],

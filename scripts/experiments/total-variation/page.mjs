@@ -22,7 +22,7 @@ const nameOf = (/** @type {{ way: Way, eps: number }} */ { way, eps }) =>
 /** @param {readonly any[]} runs @param {{ way: Way, eps: number }} one @returns {any[]} */
 const of = (runs, { way, eps }) => runs.filter((run) => run.way === way && run.eps === eps);
 
-/** By how much a run's value is above the least of its seed. @param {readonly any[]} runs @param {any} run */
+/** The relative excess of a run's value over the least of its seed. @param {readonly any[]} runs @param {any} run */
 export const above = (runs, run) => run.value / Math.min(...runs.filter(({ seed }) => seed === run.seed).map(({ value }) => value)) - 1; // biome-ignore format: one line
 
 /** Gradients of the lower problem until the value is near the least of the seed. @param {readonly any[]} runs @param {any} run @returns {number} Infinity: never */

@@ -130,7 +130,7 @@ export function problemOf(device, noise) {
   };
 }
 
-/** Of the gradient by u. @param {Tensor} theta */
+/** The Lipschitz constant of the gradient by u. @param {Tensor} theta */
 export async function lipschitzOf(theta) {
   return 1 + (8 * Math.exp(Math.max(...(await theta.read())))) / nu;
 }
