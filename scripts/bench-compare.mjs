@@ -51,7 +51,7 @@ function casesOf(file) {
 function summary(records) {
   const medians = records.map((r) => r.median_ms);
   const middle = median(medians);
-  // Of the rounds of a run, and between runs.
+  // Spread of the rounds of a run, and between runs.
   const rounds = Math.max(...records.map((r) => r.spread ?? (r.median_ms - r.min_ms) / r.min_ms));
   const between = (Math.max(...medians) - Math.min(...medians)) / middle;
   return {

@@ -8,7 +8,7 @@ if (files.length === 0) {
   console.error('usage: node scripts/check-binary.mjs <glibc floor> <file>…');
   process.exit(2);
 }
-// By kind of file: what Node calls in an addon, what core calls in a plug-in.
+// Exports by kind of file: what Node calls in an addon, what core calls in a plug-in.
 const exportsOf = {
   '.node': ['napi_register_module_v1', 'node_api_module_get_api_version_v1'],
   '.so': ['orthokit_backend'],

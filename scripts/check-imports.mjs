@@ -1,4 +1,4 @@
-// Which folder of lib/ may import what, types included: floors below, other families by their public list; no circles.
+// The folders of lib/ that each may import, types included: floors below, other families by their public list; no circles.
 // usage: node scripts/check-imports.mjs [root]
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// Which folder of native/ may include what: lib → addon → core → backend → kernel, one direction. That each file of C++
+// The folders of native/ that each may include: lib → addon → core → backend → kernel, one direction. That each file of C++
 // includes what declares the names that it uses: where files are joined before they are compiled, no compiler says so. And
 // that some file includes each header, and that references call no formula of math, which they are a second source of.
 // usage: node scripts/check-includes.mjs [root]

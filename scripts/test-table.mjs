@@ -34,7 +34,7 @@ function folders({ tests }) {
       const sum = sums.get(key) ?? { run: 0, skipped: 0, failed: 0, ms: 0 };
       sums.set(key, {
         run: sum.run + file.run,
-        // Of a run that was asked for some titles only, the others were not left out.
+        // A run that was asked for some titles only has not left out the others.
         skipped: sum.skipped + (filtered ? 0 : file.skipped),
         failed: sum.failed + file.failed,
         ms: sum.ms + costOf(file),

@@ -10,7 +10,7 @@ export const side = 14;
 export const width = side * side + 1;
 export const dim = width * classes;
 export const mu = 0.05;
-/** Of the regression where the mean square length of a node's digits is at most 1, plus μ. */
+/** The Lipschitz constant of the regression where the mean square length of a node's digits is at most 1, plus μ. */
 export const lipschitz = 0.5 + mu;
 
 /** Rows of smaller digits: means of 2 × 2 pixels. @param {Float32Array} images @param {ArrayLike<number>} index */

@@ -16,7 +16,7 @@ export class Mlp {
     this.device = device;
     this.dtype = dtype;
     this.outputs = sizes.slice(1);
-    /** Of every layer, `[outputs, inputs]`. */
+    /** The weights of every layer, `[outputs, inputs]`. */
     this.weights = this.outputs.map((size, layer) => new Tensor(device, [size, sizes[layer]], dtype));
     ops.random(device, { x: this.weights, seed, distribution: 'normal' });
     for (const weight of this.weights) {

@@ -3,7 +3,7 @@
 const rounds = 7;
 const repetitions = 10;
 
-/** How {@link shareOf} measures, for the footnote of a table. */
+/** The way in which {@link shareOf} measures, for the footnote of a table. */
 export const method = `${repetitions} steps of the optimizer alone, ${repetitions} of the rest, in turns; median of ${rounds}`;
 
 /**

@@ -100,7 +100,7 @@ function write(value: unknown): boolean {
       }
       if (!Array.isArray(value)) return false;
       const { length } = value;
-      // Of a proxy it may be anything.
+      // The length of a proxy may be anything.
       if (!(typeof length === 'number' && length >= 0 && at + 2 + 2 * length <= size)) return false;
       sheet[at] = list;
       sheet[at + 1] = length;

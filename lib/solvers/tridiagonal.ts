@@ -8,7 +8,7 @@ export function tridiagonalEigen(
   beside: Float64Array,
 ): { readonly values: Float64Array; readonly weights: Float64Array } {
   const n = diagonal.length;
-  // By a power of two near 1, so that no square is beyond the range of numbers.
+  // Scaled by a power of two near 1, so that no square is beyond the range of numbers.
   const most = beside.reduce((one, x) => Math.max(one, Math.abs(x)), diagonal.reduce((one, x) => Math.max(one, Math.abs(x)), 0)); // biome-ignore format: one line
   const unit = most > 0 && most < Infinity ? 2 ** Math.max(-1022, Math.min(1022, Math.floor(Math.log2(most)))) : 1;
   const d = diagonal.map((x) => x / unit);

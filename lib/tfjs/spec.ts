@@ -1,4 +1,4 @@
-// Which optimizer is wanted, and how it is made of parameters by name.
+// The optimizer that is wanted, and the way to make it of parameters by name.
 
 import type { Device } from '../core/device.ts';
 import { type OrthokitError, refusal, shown } from '../core/errors.ts';

@@ -1,4 +1,4 @@
-// Which names a source file uses without a header that declares them, in itself or in what it includes.
+// Names that a source file uses without a header that declares them, in itself or in what it includes.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { bare, declarationsOf, includesOf, standardNamesOf, usesOf } from './names.mjs';

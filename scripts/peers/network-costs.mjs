@@ -112,7 +112,7 @@ const figures = {
 const rounded = Object.fromEntries(Object.entries(figures).map(([name, ms]) => [name, Number(ms.toFixed(3))]));
 console.log(JSON.stringify({ what: 'queueing a step', operations, ...rounded }));
 
-// Of a process that trains this model alone.
+// The device, as of a process that trains this model alone.
 const alone = Device.open('cpu', { threads: 1 });
 {
   const model = new Gpt(nn.init(alone, { seed: 1 }), sizes);

@@ -14,7 +14,7 @@ function casesOf(measured) {
     ...lines[0],
     ms: median(lines.map((line) => line.median_ms)),
     floor: median(lines.map((line) => line.ratio_to_floor)),
-    // Of bytes and of arithmetic alone: ceiling ÷ rate.
+    // Bounds by bytes and by arithmetic alone: ceiling ÷ rate.
     bytes: median(lines.map((line) => (line.gbps ? line.ceiling.gbps / line.gbps : Number.NaN))),
     arithmetic: median(lines.map((line) => (line.gflops ? line.ceiling.gflops / line.gflops : Number.NaN))),
   }));

@@ -1,4 +1,4 @@
-// How close do transplanted rows come to the true ones? Two real tables of English words, of 256 and of 100 columns, learnt
+// The distance of transplanted rows from the true ones. Two real tables of English words, of 256 and of 100 columns, learnt
 // from different text by different methods: words that both know are held out, transplanted from one table into the other,
 // and compared with what the other table has for them.
 // usage: node scripts/peers/transplant-quality.mjs [--svg file]

@@ -1,4 +1,4 @@
-// How long the tests of a family take, and how long they may: test/families.json.
+// The time that the tests of a family take, and that they may take: test/families.json.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { groups } from '../operations.mjs';

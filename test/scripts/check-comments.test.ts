@@ -24,12 +24,14 @@ const wide = (columns: number): string => `// ${'x'.repeat(columns - 3)}`;
 it('comments with a subject, within the width of the code, pass', () => {
   const lib = `/** The sum. */\n${wide(120)}\nconst x = 1; // What is beside code\n`;
   expect(check(lib, `// The sum of a list.\n${wide(100)}\n`)).toBe('');
+  expect(check('/**\n * The sum\n * Of what. */', '/** Of the sum. */')).toBe('');
   expect(check(`// https://example.org/${'x'.repeat(200)}\n`, '')).toBe('');
 });
 
 it.each([
   ['/** What is summed. */', '// The sum.', 'lib/core/tensor.ts:1: begins like a riddle'],
   ['/**\n * Whether it is.\n */', '// The sum.', 'lib/core/tensor.ts:2: begins like a riddle'],
+  ['/** Of the sum. */', '// The sum.', 'lib/core/tensor.ts:1: begins like a riddle'],
   ['// The sum.', '  // Where it lies.', 'native/core/op.h:1: begins like a riddle'],
   [`${wide(121)}`, '', 'lib/core/tensor.ts:1: has 121 columns, at most 120'],
   ['', `x();\n${wide(101)}`, 'native/core/op.h:2: has 101 columns, at most 100'],

@@ -41,7 +41,7 @@ export async function readJson(request, { bodyBytes, bodyDepth }) {
   }
 }
 
-/** How deep brackets lie in each other, those in strings left out. @param {string} text */
+/** The depth of brackets in each other, those in strings left out. @param {string} text */
 function depthOf(text) {
   let [depth, deepest, inString] = [0, 0, false];
   for (let i = 0; i < text.length; i += 1) {

@@ -15,7 +15,7 @@ export class Reports {
   #pending = [];
   #first = 0;
   #since = performance.now();
-  /** Of training, those before the last start included. */
+  /** Seconds of training, those before the last start included. */
   seconds = 0;
 
   /** @param {Device} device @param {AnyOptimizer} optimizer @param {Control} control */

@@ -191,7 +191,7 @@ export async function gnsMinimize(oracle: GnsOracle, options: GnsOptions = {}): 
           isHidden = Math.abs(value - next) <= rounding[dtype as 'f32' | 'f64'] * Math.abs(value);
           mayHide ??= isTrusted || isHidden;
           isHidden &&= mayHide;
-          // Of a convex function the value falls by at least −g₊·s, which rounding does not hide.
+          // The value of a convex function falls by at least −g₊·s, which rounding does not hide.
           const gain = isHidden ? -along : value - next;
           const highest = isHidden ? lowest + rounding[dtype as 'f32' | 'f64'] * Math.abs(lowest) : value;
           isTaken = next <= highest && Number.isFinite(nextNorm) && gain >= promised;

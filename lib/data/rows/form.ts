@@ -1,4 +1,5 @@
-// How the rows of a database are kept: as they are, in f16, or as codes of 8 bits and codes of what these leave.
+// The forms in which the rows of a database are kept: as they are, in f16, or as codes of 8 bits and codes of what
+// these leave.
 import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { ops } from '../../core/native-ops.ts';

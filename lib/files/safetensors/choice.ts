@@ -1,4 +1,4 @@
-// Which tensors of a file are loaded, and whether they fit tensors that exist.
+// The tensors of a file that are loaded; those that exist already must fit them.
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { refusal, shown } from '../../core/errors.ts';

@@ -131,7 +131,8 @@ export class Alternation {
       vectors.copy(this.#task.queue, this.#regressor, v);
       return { u, v };
     }
-    // Of u: factor and bias in their places, then 1. Of v: factor and the 1 of the regressor, then its own bias.
+    // The columns of u: factor and bias in their places, then 1. Those of v: factor and the 1 of the regressor, then
+    // its own bias.
     this.#placed(this.#u, u);
     this.#addToColumn(u, rank + 1, 1);
     this.#placed(this.#regressor, v);

@@ -48,7 +48,7 @@ export async function spectralStart(task: Task<never>, data: Data, rank: number,
   }
   using kept = range.copy();
   const image = times(byColumn, range);
-  // Of length 1 but for the tiny number, so that its products are in range.
+  // Length 1 but for the tiny number, so that its products are in range.
   using size = vectors.scalar(device);
   using tiny = Tensor.full(device, [1], 1e-30, { dtype: 'f64' });
   vectors.norm(queue, image, size);

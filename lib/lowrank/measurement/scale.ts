@@ -58,7 +58,7 @@ export async function spectralNorm(
   const [norm] = await task.read(size);
   if (norm === Infinity)
     throw refusal('MatrixSensing.run', 'y', 'have sums with the measurement that are finite', norm);
-  // Of a zero the direction is NaN.
+  // The direction of a zero is NaN.
   return Number.isNaN(norm!) ? 0 : norm!;
 }
 

@@ -1,4 +1,4 @@
-// Which tensors of a base are merged with which of the models.
+// The tensors of a base that are merged, and those of the models that they are merged with.
 import type { Dtype } from '../../core/dtypes.ts';
 import { isFloating } from '../../core/dtypes.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';

@@ -118,7 +118,7 @@ export class Backward implements Way, LossWay {
   }
 
   #writeAll(xs: readonly Input[], write: WriteAll, adds: boolean): void {
-    // Of an input that stands twice in the list the first adds, and the other has a buffer of its own.
+    // An input that stands twice in the list adds at its first place, and has a buffer of its own at the other.
     const targets = xs.map((x, i) => (this.#needs(x) ? this.#shares.begin(x, adds && xs.indexOf(x) === i) : undefined));
     if (targets.every((target) => !target)) return;
     write(

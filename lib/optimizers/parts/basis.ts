@@ -42,7 +42,7 @@ const slot = (weight: Tensor, options: Based): Slot => {
   const shape = weight.shape.length === 3 || options.heads ? [batch, columns, taken] : [columns, taken];
   const start = (device: Device): Tensor => {
     const place = [1, columns * taken];
-    // Of f32, whatever they are kept in: the same start.
+    // In f32, whatever they are kept in: the same start.
     using drawn =
       typeof given === 'number'
         ? Tensor.randn(device, place, { seed: given })

@@ -1,4 +1,4 @@
-// Which tensors of a model are compressed, and why others stay.
+// The tensors of a model that are compressed, and the reasons why others stay.
 import { isFloating } from '../../core/dtypes.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { testOf } from '../../core/pattern.ts';

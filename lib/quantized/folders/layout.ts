@@ -1,5 +1,5 @@
-// How a compressed matrix lies in a safetensors file: parts in place of the tensor, and texts of the metadata that say
-// what they are.
+// The layout of a compressed matrix in a safetensors file: parts in place of the tensor, and texts of the metadata that
+// say what they are.
 import { OrthokitError } from '../../core/errors.ts';
 import { isRecord } from '../../core/options.ts';
 import { quote } from '../../files/quote.ts';

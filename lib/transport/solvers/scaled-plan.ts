@@ -116,7 +116,7 @@ export class ScaledPlan {
   extrapolate(from: Pair, share: number): void {
     const { queue } = this.control;
     const [here, before] = [both(this.absorb()), both(from)];
-    // Of masses of 0, which stay where they are: the difference of infinities is no number.
+    // Potentials of masses of 0 stay where they are: the difference of infinities is no number.
     clamp(queue, ...here, ...before);
     combine(queue, here, [1 + share, here], [-share, before]);
   }

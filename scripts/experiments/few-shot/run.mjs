@@ -107,7 +107,7 @@ export async function run({ size: name, seed }) {
     const all = shares(labels, tasks);
     const right = average(all);
     const deviation = Math.sqrt(average(all.map((x) => (x - right) ** 2)) / tasks);
-    // Of the first tasks the labels, for the picture.
+    // The labels of the first tasks, for the picture.
     found.push({
       way,
       lambda,

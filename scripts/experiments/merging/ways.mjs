@@ -1,4 +1,4 @@
-// How specialists are merged: methods as their defaults are, and with other options beside these.
+// The ways to merge specialists: methods as their defaults are, and with other options beside these.
 
 /** @typedef {import('orthokit/merging').MergeMethod} Method */
 

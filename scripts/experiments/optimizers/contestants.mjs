@@ -90,7 +90,7 @@ export const contestants = [
   ofMatrices('Trion', Trion, 0.04, { rank }),
   // Runs are short: a basis serves a tenth of them or so.
   ofMatrices('Conda', Conda, 0.01, { betas: [0.9, 0.99], gap: 50 }),
-  // Of full rank here, as Conda is.
+  // It has full rank here, as Conda has.
   ofMatrices('DCTAdamW', DCTAdamW, 0.004),
   ofMatrices('EG', EG, 0.4, { momentum: 0.9 }),
   ofBatches('AdaGrad, batches of 16', 16, 16),

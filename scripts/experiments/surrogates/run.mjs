@@ -25,7 +25,7 @@ export async function run({ size, network, seed }) {
   const own = sizes[size];
   /** @type {{ way: Way, value: number, losses: number[] }[]} */
   const runs = [];
-  // Of the others a rate in the middle.
+  // The others have a rate in the middle.
   for (const way of ways)
     for (const value of size === 'full'
       ? tried[way]
