@@ -1,6 +1,6 @@
 import { callback, checkFinite, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
-import { refusal, shown } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -102,7 +102,7 @@ export async function cdmSolve(
   const { device, dtype, shape } = operator;
   const demands: check.TensorDemands = { shape: [shape[0]], dtypes: [dtype], device };
   check.tensor(where, 'b', b, demands);
-  if (typeof predict !== 'function') throw refusal(where, 'predict', 'be a function', shown(predict));
+  check.callable(where, 'predict', predict);
   const given = readOptions(where, options, schema);
   if (given.x0) check.tensor(where, 'x0', given.x0, demands);
   using task = new Task<CdmProgress>(device, given);

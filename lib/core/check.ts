@@ -75,5 +75,10 @@ export function instance<T>(op: string, name: string, value: unknown, kind: Clas
   throw refusal(op, name, `be a ${kind.name}`, shown(value));
 }
 
+/** @throws ERR_ARGUMENT for what is no function */
+export function callable(op: string, name: string, value: unknown): void {
+  if (typeof value !== 'function') throw refusal(op, name, 'be a function', shown(value));
+}
+
 /** An option that is a tensor; it may be left out. */
 export const tensorOption: Option<Tensor | undefined> = kind(isTensor, 'a Tensor');

@@ -167,7 +167,7 @@ export class TargetSurrogate {
   ): Promise<SurrogateStep> {
     const where = 'TargetSurrogate.step';
     checkModel(where, model);
-    if (typeof targetGrad !== 'function') throw refusal(where, 'targetGrad', 'be a function', shown(targetGrad));
+    check.callable(where, 'targetGrad', targetGrad);
     const { signal } = readOptions(where, options, stepSchema);
     if (this.#isStepping)
       throw new OrthokitError('ERR_STATE', `${where}: must be awaited before the next call, got a call in a call`);

@@ -142,7 +142,7 @@ export class DadaoNode implements Stateful {
   async gradientEvent(t: number, gradient: (x: Tensor, out: Tensor) => void | Promise<void>): Promise<void> {
     const where = 'DadaoNode.gradientEvent';
     this.#check(where, t);
-    if (typeof gradient !== 'function') throw refusal(where, 'gradient', 'be a function', shown(gradient));
+    check.callable(where, 'gradient', gradient);
     this.#isBusy = true;
     try {
       const { rows } = this.#next;

@@ -1,5 +1,5 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
-import { refusal, shown } from '../core/errors.ts';
+import * as check from '../core/check.ts';
 import { Owned } from '../core/owned.ts';
 import {
   count,
@@ -133,7 +133,7 @@ interface Trial {
 export async function fista(oracle: Oracle, prox: ProximalOperator, options: FistaOptions = {}): Promise<FistaResult> {
   const where = 'fista';
   checkOracle(where, oracle);
-  if (typeof prox !== 'function') throw refusal(where, 'prox', 'be a function', shown(prox));
+  check.callable(where, 'prox', prox);
   const given = readOptions(where, options, schema);
   using task = new Task<FistaProgress>(oracle.params[0]!.device, given);
   using owned = new Owned<Tensor>();

@@ -1,5 +1,5 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
-import { refusal, shown } from '../core/errors.ts';
+import * as check from '../core/check.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -60,7 +60,7 @@ export async function slq(
 ): Promise<SlqResult> {
   const where = 'slq';
   checkOperator(where, 'operator', operator, true);
-  if (typeof f !== 'function') throw refusal(where, 'f', 'be a function', shown(f));
+  check.callable(where, 'f', f);
   const given = readOptions(where, options, schema);
   const { device, dtype, shape } = operator;
   const [n] = shape;

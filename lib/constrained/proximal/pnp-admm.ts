@@ -109,7 +109,7 @@ export async function pnpAdmm(problem: PnpAdmmProblem, options: PnpAdmmOptions =
   if (typeof operator.adjoint !== 'function')
     throw refusal(where, 'operator', 'have a function adjoint', shown(operator.adjoint));
   check.tensor(where, 'y', y, { shape: [shape[0]], dtypes: [dtype], device });
-  if (typeof prox !== 'function') throw refusal(where, 'prox', 'be a function', shown(prox));
+  check.callable(where, 'prox', prox);
   const given = readOptions(where, options, schema);
   const { rho, relax, tol, cgTol = dtype === 'f64' ? 1e-10 : 1e-5 } = given;
   using task = new Task<PnpAdmmProgress>(device, given);

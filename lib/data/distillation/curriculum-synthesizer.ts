@@ -185,7 +185,7 @@ export class CurriculumSynthesizer implements Stateful {
   async step(teacher: SynthesisTeacher): Promise<CurriculumStep> {
     const own = `${where}.step`;
     this.#checkAlive(own);
-    if (typeof teacher !== 'function') throw refusal(own, 'teacher', 'be a function', shown(teacher));
+    check.callable(own, 'teacher', teacher);
     if (this.#busy) throw new OrthokitError('ERR_STATE', `${own}: must be called alone, got a call within another`);
     const { iterations, lr: first, shape, mean, std } = this.#options;
     if (this.#iteration >= iterations)

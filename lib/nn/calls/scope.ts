@@ -1,4 +1,4 @@
-import { refusal, shown } from '../../core/errors.ts';
+import * as check from '../../core/check.ts';
 import { runningTape, runOn } from '../tape/running.ts';
 import { mapped } from './call.ts';
 
@@ -17,7 +17,7 @@ import { mapped } from './call.ts';
  * returns a promise, or a value of a scope that has ended; what `fn` throws
  */
 export function scope<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
-  if (typeof fn !== 'function') throw refusal('nn.scope', 'the first argument', 'be a function', shown(fn));
+  check.callable('nn.scope', 'the first argument', fn);
   return (...args) => {
     const tape = runningTape('scope');
     if (tape.isRecording) return fn(...args);

@@ -1,3 +1,4 @@
+import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import { testOf } from '../../core/pattern.ts';
 import type { Tensor } from '../../core/tensor.ts';
@@ -36,7 +37,7 @@ export function replaceLayers(
   const where = 'nn.replaceLayers';
   const parts = partsOf(where, model);
   if (typeof pattern !== 'string') throw refusal(where, 'pattern', 'be a pattern', shown(pattern));
-  if (typeof replace !== 'function') throw refusal(where, 'replace', 'be a function', shown(replace));
+  check.callable(where, 'replace', replace);
   const fits = testOf(where, 'pattern', pattern);
   const chosen: typeof parts = [];
   for (const part of parts) {

@@ -65,7 +65,7 @@ export function bilevel<X extends object, Y extends object, A extends unknown[] 
 ): BilevelOracle & Call {
   const where = 'nn.bilevel';
   for (const [name, one] of Object.entries({ lower, upper }))
-    if (typeof one !== 'function') throw refusal(where, name, 'be a function', shown(one));
+    check.callable(where, name, one);
   const { lowerBatch, upperBatch, arena } = readOptions(where, options, schema);
   const listOf = (name: string, model: object): readonly Tensor[] => {
     const list = [...parameterPaths(`${where}: ${name}`, model).keys()];

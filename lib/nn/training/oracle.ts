@@ -1,5 +1,5 @@
 import * as check from '../../core/check.ts';
-import { refusal, shown } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isListOf } from '../../core/options.ts';
 import { kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
@@ -48,7 +48,7 @@ export function oracle<M extends object, A extends unknown[]>(
 ): Oracle & Call {
   const where = 'nn.oracle';
   const { params: given, arena } = readOptions(where, options, schema);
-  if (typeof batch !== 'function') throw refusal(where, 'batch', 'be a function', shown(batch));
+  check.callable(where, 'batch', batch);
   const all = [...parameterPaths(where, model).keys()];
   const params = given ?? all;
   const [first] = params;

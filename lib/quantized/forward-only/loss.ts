@@ -1,3 +1,4 @@
+import * as check from '../../core/check.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 
@@ -43,7 +44,7 @@ export const numbersOf = (losses: readonly { readonly value: Promise<number> }[]
 
 /** @throws ERR_ARGUMENT unless it is a function */
 export function checkLoss(where: string, loss: unknown): void {
-  if (typeof loss !== 'function') throw refusal(where, 'loss', 'be a function', shown(loss));
+  check.callable(where, 'loss', loss);
 }
 
 /** @throws ERR_ARGUMENT unless whole, from 0 to 2^53 − 1 */
