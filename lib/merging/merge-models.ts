@@ -1,19 +1,22 @@
 import path from 'node:path';
 import { configName } from '../adapters/internal.ts';
-import { Device, type DeviceKind } from '../core/device.ts';
+import type { Device } from '../core/device.ts';
 import { Task } from '../core/task.ts';
 import { makeFolder } from '../files/model-folder/job.ts';
+import { closeDevice, openDevice } from '../files/model-folder/job-device.ts';
+import { filesOf } from '../files/model-folder/known-files.ts';
+import { checkSpace } from '../files/model-folder/needs.ts';
 import { type RunRecord, statesOf, textOf } from '../files/model-folder/run-record.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
 import { newFiles } from '../files/model-folder/write-weights.ts';
 import { fitOf, type MergedTensor } from './folders/fit.ts';
 import { type Model, openModels } from './folders/models.ts';
-import { checkSpace, needsOf } from './folders/needs.ts';
+import { needsOf } from './folders/needs.ts';
 import { Ledger, ledgerBytes, newTensor, writtenAs } from './folders/new-tensors.ts';
 import type { MergeReport } from './folders/report.ts';
 import { Reporter } from './folders/reporter.ts';
 import { scan, scanBytes } from './folders/scan.ts';
-import { filesOf, newTexts } from './folders/texts.ts';
+import { newTexts } from './folders/texts.ts';
 import { Update } from './folders/update.ts';
 import { methodOf, orderOf } from './methods/index.ts';
 import { type MergeOptions, type MergeProgress, type Settings, settle } from './options.ts';
@@ -108,14 +111,9 @@ export async function mergeModels(options: MergeOptions): Promise<MergeReport> {
     task?.[Symbol.dispose]();
     for (const { parts } of merged) for (const part of parts) if (part instanceof Update) part.dispose();
     for (const { weights } of models) await weights.close();
-    const closed = device && device !== settings.device ? device.close() : undefined;
-    // Work that still runs on the device after an abort has an end, which nobody needs to wait for.
-    if (!signal?.aborted) await closed;
+    await closeDevice(device, settings.device, signal);
   }
 }
-
-const openDevice = (device: Settings['device']): Device =>
-  device instanceof Device ? device : Device.open(device as DeviceKind);
 
 /** Only a run of the same inputs and options goes on with the work of an earlier one. */
 async function recordOf(settings: Settings, models: readonly Model[]): Promise<RunRecord> {

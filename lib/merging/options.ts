@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { Device, type DeviceKind } from '../core/device.ts';
+import type { Device, DeviceKind } from '../core/device.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { isListOf } from '../core/options.ts';
 import {
@@ -19,6 +19,7 @@ import {
   word,
 } from '../core/schema.ts';
 import type { TaskOptions } from '../core/task.ts';
+import { device, folder, memoryLimit, patterns } from '../files/model-folder/options.ts';
 import { isPath } from '../files/transfer.ts';
 import { type MergeMethod, mergeMethods } from './methods/names.ts';
 
@@ -85,27 +86,16 @@ type Given = Resolved<MergeOptions, Open | Dependent>;
 /** All options, with their defaults; those that the method does not have are undefined. */
 export type Settings = Resolved<MergeOptions, Open | Exclude<Dependent, 'memoryLimit'>>;
 
-const isText = (x: unknown): x is string => typeof x === 'string';
-const isFolder = (x: unknown): x is string => isPath(x);
 const isNumber = (x: unknown): x is number => typeof x === 'number' && Number.isFinite(x);
 
-const folder: Option<string> = required({
-  default: '',
-  wrong: (x) => {
-    if (!isText(x)) return 'must be the path of a folder';
-    return isPath(x) ? undefined : 'must be a non-empty string without NUL';
-  },
-});
 const mostModels = 100;
 const models: Option<readonly string[]> = required<readonly string[]>({
   default: [],
   wrong: (x) =>
-    isListOf(x, isFolder) && x.length > 0 && x.length <= mostModels
+    isListOf(x, isPath) && x.length > 0 && x.length <= mostModels
       ? undefined
       : `must be 1 to ${mostModels} paths of folders`,
 });
-const patterns = kind<readonly string[]>((x) => isListOf(x, isText) && x.length > 0, 'a list of patterns');
-const isDevice = (x: unknown): boolean => x instanceof Device || isText(x);
 
 const schema: Schema<Given> = {
   base: folder,
@@ -121,8 +111,8 @@ const schema: Schema<Given> = {
   shardSize: optional(count(1)),
   only: patterns,
   skip: patterns,
-  device: { default: 'auto', wrong: (x) => (isDevice(x) ? undefined : 'must be a Device or the name of one') },
-  memoryLimit: kind((x) => Number.isFinite(x) && (x as number) > 0, 'a number of bytes'),
+  device,
+  memoryLimit,
   followLinks: flag(false),
   dryRun: flag(false),
   restart: flag(false),

@@ -1,14 +1,15 @@
 import path from 'node:path';
-import { Device, type DeviceKind } from '../core/device.ts';
-import { OrthokitError } from '../core/errors.ts';
+import type { Device } from '../core/device.ts';
 import { Task } from '../core/task.ts';
 import { attempt, calls } from '../files/calls.ts';
 import { makeFolder } from '../files/model-folder/job.ts';
+import { closeDevice, openDevice } from '../files/model-folder/job-device.ts';
+import { filesOf } from '../files/model-folder/known-files.ts';
+import { checkMemory, checkSpace } from '../files/model-folder/needs.ts';
 import { type RunRecord, statesOf, textOf } from '../files/model-folder/run-record.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
-import { quote } from '../files/quote.ts';
 import { type OpenTensorFile, openTensorFile } from '../files/safetensors/file.ts';
-import { checkSpace, filesOf, type Model, openModel } from '../merging/internal.ts';
+import { type Model, openModel } from '../merging/internal.ts';
 import { type Choice, type Chosen, choiceOf } from './folders/choice.ts';
 import { layoutKey, metadataOf } from './folders/layout.ts';
 import { type CompressOptions, type CompressProgress, type Settings, settle } from './folders/options.ts';
@@ -96,14 +97,9 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
     task?.[Symbol.dispose]();
     await calibration?.giveUp();
     await model?.weights.close();
-    const closed = device && device !== settings.device ? device.close() : undefined;
-    // Work that still runs on the device after an abort has an end, which nobody needs to wait for.
-    if (!signal?.aborted) await closed;
+    await closeDevice(device, settings.device, signal);
   }
 }
-
-const openDevice = (device: Settings['device']): Device =>
-  device instanceof Device ? device : Device.open(device as DeviceKind);
 
 /** The tensors that an earlier run has not finished. */
 async function compressAll(
@@ -131,12 +127,9 @@ function needsOf({ chosen, bytes }: Choice, memoryLimit: number): Known['needs']
     const needed = packingBytes(one);
     if (needed > most) [most, largest] = [needed, one.name];
   }
-  const memoryBytes = own + most + garbage;
-  if (memoryBytes > memoryLimit) {
-    const must = `hold the work on tensor ${quote(largest)} and this process, ${memoryBytes} bytes`;
-    throw new OrthokitError('ERR_MEMORY', `${op}: memoryLimit must ${must}, got ${memoryLimit}`);
-  }
-  return { bytes, scratchBytes: scratchBytesOf(chosen), memoryBytes };
+  const needs = { bytes, scratchBytes: scratchBytesOf(chosen), memoryBytes: own + most + garbage };
+  checkMemory(op, needs, largest, memoryLimit);
+  return needs;
 }
 
 /** Only a run of the same inputs and options goes on with the work of an earlier one. */

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { Device, type DeviceKind } from '../core/device.ts';
+import type { Device, DeviceKind } from '../core/device.ts';
 import {
   count,
   flag,
@@ -14,7 +14,7 @@ import {
   word,
 } from '../core/schema.ts';
 import type { TaskOptions } from '../core/task.ts';
-import { isPath } from '../files/transfer.ts';
+import { device, folder, memoryLimit } from '../files/model-folder/options.ts';
 import { type MethodName, methodNames } from './methods/method.ts';
 import type { TableNames } from './tables/names.ts';
 
@@ -128,20 +128,12 @@ const tableSchema: Schema<GivenTableSettings> = {
   unusedRows: word(['zero', 'mean', 'copy'], 'zero'),
   batchSize: count(256),
   seed: count(0, 0),
-  memoryLimit: kind((x) => Number.isFinite(x) && (x as number) > 0, 'a number of bytes'),
+  memoryLimit,
   ...watchers<TransplantProgress>(),
 };
 
-const folder: Option<string> = {
-  default: undefined as unknown as string,
-  wrong: (x) => {
-    if (typeof x !== 'string') return 'must be the path of a folder';
-    return isPath(x) ? undefined : 'must be a non-empty string without NUL';
-  },
-};
 const name: Option<string | undefined> = kind((x) => typeof x === 'string', 'the name of a tensor');
 const names: Option<TableNames> = nested<TableNames>({ embed: name, lmHead: name });
-const isDevice = (x: unknown): boolean => x instanceof Device || typeof x === 'string';
 
 const schema: Schema<FileSettings & GivenTableSettings> = {
   base: folder,
@@ -149,10 +141,7 @@ const schema: Schema<FileSettings & GivenTableSettings> = {
   out: folder,
   ...tableSchema,
   tensors: nested<Settings['tensors']>({ base: names, donor: names }),
-  device: {
-    default: 'auto',
-    wrong: (x) => (isDevice(x) ? undefined : 'must be a Device or the name of one'),
-  },
+  device,
   followLinks: flag(false),
   dryRun: flag(false),
   restart: flag(false),

@@ -1,10 +1,11 @@
 import path from 'node:path';
-import { Device, type DeviceKind } from '../core/device.ts';
+import type { Device } from '../core/device.ts';
 import { refusal } from '../core/errors.ts';
 import { Task } from '../core/task.ts';
 import { inTurns } from '../core/turns.ts';
 import type { Folder } from '../files/model-folder/folder.ts';
 import { makeFolder } from '../files/model-folder/job.ts';
+import { closeDevice, openDevice } from '../files/model-folder/job-device.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
 import type { NewTensor } from '../files/model-folder/write-weights.ts';
 import { readTokenizerOf } from '../tokenizers/internal.ts';
@@ -71,7 +72,7 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
         signal?.throwIfAborted();
       },
       tensors: async (records) => {
-        device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
+        device = openDevice(settings.device);
         using task = new Task<TransplantProgress>(device, settings);
         tables = await computeRows(job, task, records);
         return new Map(tables.map(newTensor));
@@ -83,7 +84,7 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
   } finally {
     await base.weights.close();
     await donor?.weights.close();
-    if (device && device !== settings.device) await device.close();
+    await closeDevice(device, settings.device);
   }
 }
 

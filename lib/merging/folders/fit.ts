@@ -4,6 +4,7 @@ import { isFloating } from '../../core/dtypes.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { testOf } from '../../core/pattern.ts';
 import { Turns } from '../../core/turns.ts';
+import { isEmbedding, isHead } from '../../files/model-folder/table-names.ts';
 import { few, quote } from '../../files/quote.ts';
 import { dtypeOfFile, type FileDtype } from '../../files/safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../../files/safetensors/file.ts';
@@ -12,7 +13,7 @@ import type { Settings } from '../options.ts';
 import type { Adapter } from './adapter.ts';
 import type { Model } from './models.ts';
 import { Update } from './update.ts';
-import { isEmbedding, isHead, sharedVocabulary } from './vocabulary.ts';
+import { sharedVocabulary } from './vocabulary.ts';
 
 /** A tensor as it stands in one folder. */
 export interface Part {

@@ -1,8 +1,5 @@
-// Memory and disk space that a merge needs, found before anything is done.
-import path from 'node:path';
-import { OrthokitError } from '../../core/errors.ts';
-import { attempt, calls } from '../../files/calls.ts';
-import { quote } from '../../files/quote.ts';
+// Memory and disk space that a merge needs.
+import { checkMemory, type Needs } from '../../files/model-folder/needs.ts';
 import { bitsOf, byteLengthOf, fileDtypes } from '../../files/safetensors/dtypes.ts';
 import type { Method } from '../methods/method.ts';
 import type { Fit, MergedTensor } from './fit.ts';
@@ -10,15 +7,6 @@ import type { Model } from './models.ts';
 import { spanSize } from './spans.ts';
 import { Update } from './update.ts';
 
-export interface Needs {
-  /** Bytes of the new weights. */
-  readonly bytes: number;
-  readonly scratchBytes: number;
-  readonly memoryBytes: number;
-}
-
-/** Space for the new weights, for other files and for blocks of the file system, as a multiple of the weights. */
-const spareShare = 1.05;
 /** Arrays that nobody has any more: 64 MiB make the garbage collector begin, and half as many come until it ends. */
 const garbage = 3 << 25;
 /** Blocks that the device has got back, and keeps to use them again. */
@@ -51,21 +39,10 @@ export function needsOf(op: string, base: Model, fit: Fit, method: Method, memor
   }
   for (const [name, file] of base.weights.shardOf) if (!merged.has(name)) bytes += sizeIn(base, name, file);
   const memoryBytes = own + most + garbage + Math.min(mostPooled, all - most);
-  if (memoryBytes > memoryLimit) {
-    const must = `hold the work on tensor ${quote(largest)} and this process, ${memoryBytes} bytes`;
-    throw new OrthokitError('ERR_MEMORY', `${op}: memoryLimit must ${must}, got ${memoryLimit}`);
-  }
-  return { bytes, scratchBytes: method.scratchBytes(fit.merged), memoryBytes };
+  const needs = { bytes, scratchBytes: method.scratchBytes(fit.merged), memoryBytes };
+  checkMemory(op, needs, largest, memoryLimit);
+  return needs;
 }
 
 const sizeIn = (base: Model, name: string, file: string): number =>
   base.weights.opened(file).tensors.get(name)!.byteLength;
-
-/** @throws ERR_IO where the file system of the new folder has not enough space */
-export async function checkSpace(op: string, out: string, { bytes, scratchBytes }: Needs): Promise<void> {
-  const parent = path.dirname(out);
-  const free = await attempt(op, parent, 'examined', calls.free(parent), 'out');
-  const needed = Math.ceil(spareShare * (bytes + scratchBytes));
-  if (free >= needed) return;
-  throw new OrthokitError('ERR_IO', `${op}: out must have ${needed} bytes of free space, got ${free} at ${parent}`);
-}

@@ -1,10 +1,10 @@
 import type { JobRun } from '../../files/model-folder/job.ts';
+import type { Needs } from '../../files/model-folder/needs.ts';
 import { few, quote } from '../../files/quote.ts';
 import type { Method, Ready } from '../methods/method.ts';
 import type { Settings } from '../options.ts';
 import type { Fit } from './fit.ts';
 import type { Model } from './models.ts';
-import type { Needs } from './needs.ts';
 import type { Ledger } from './new-tensors.ts';
 import { type MergedModelReport, type MergedTensorReport, type MergeReport, tensorReport } from './report.ts';
 import type { HashedFile } from './scan.ts';

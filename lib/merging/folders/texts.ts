@@ -2,33 +2,17 @@
 import { Buffer } from 'node:buffer';
 import { isRecord } from '../../core/options.ts';
 import { inTurns } from '../../core/turns.ts';
-import { attempt, calls } from '../../files/calls.ts';
 import { editJson } from '../../files/json/edit.ts';
 import type { JsonObject } from '../../files/json/reader.ts';
-import { modelFiles, tokenizerFiles } from '../../files/model-folder/known-files.ts';
-import { indexName } from '../../files/model-folder/shard-index.ts';
+import { cardName, cardText } from '../../files/model-folder/model-card.ts';
 import { escaped } from '../../files/quote.ts';
 import { limits } from '../../tokenizers/internal.ts';
 import type { Settings } from '../options.ts';
 import type { Model } from './models.ts';
 import type { MergeReport } from './report.ts';
 
-const copies: readonly string[] = ['config.json', 'generation_config.json', ...tokenizerFiles, ...modelFiles];
-const cardName = 'README.md';
 const recordName = 'merge.json';
 const cardBytes = 1 << 20;
-
-/** The files of the base that the new folder has, and those that it has not. */
-export async function filesOf({ folder, weights }: Model): Promise<{ copied: string[]; notCopied: string[] }> {
-  const own = new Set([...weights.shards, indexName]);
-  const copied: string[] = [];
-  const notCopied: string[] = [];
-  for (const name of (await attempt(folder.op, folder.path, 'read', calls.list(folder.path))).sort()) {
-    if (own.has(name) || name === '.git' || name === '.cache') continue;
-    (copies.includes(name) ? copied : notCopied).push(name);
-  }
-  return { copied, notCopied };
-}
 
 const names = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' } as const;
 
@@ -65,18 +49,9 @@ function patchOf(config: JsonObject, dtype: string): JsonObject {
 
 type Made = Omit<MergeReport, 'dryRun' | 'resumed' | 'out' | 'memoryBytes' | 'scratchBytes'>;
 
-/** The model card: what hubs read of it stands between its first lines. */
 function cardOf({ method, formula, base, models, warnings }: Made): string {
   const all = [base, ...models];
-  const text = (value: string): string => JSON.stringify(value);
-  const lines = [
-    '---',
-    'base_model:',
-    ...all.map(({ path }) => `- ${text(path)}`),
-    'tags:',
-    '- merge',
-    '---',
-    '',
+  const text = [
     '# Merged model',
     '',
     `Made by \`orthokit merge\` with the method \`${method}\`: ${formula}`,
@@ -90,8 +65,7 @@ function cardOf({ method, formula, base, models, warnings }: Made): string {
     '',
     `Hashes of all inputs and figures of each tensor stand in \`${recordName}\`.`,
   ];
-  const notes = warnings.map((warning) => `- ${escaped(warning)}`);
-  return `${[...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')}\n`;
+  return cardText({ bases: all.map(({ path }) => path), tags: ['merge'], text, warnings });
 }
 
 /** The licence that the README of a model names in its first lines. */

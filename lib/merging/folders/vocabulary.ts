@@ -1,6 +1,7 @@
 // Models can be merged row by row only where row i of each stands for the same token.
 import { refusal } from '../../core/errors.ts';
 import type { Folder } from '../../files/model-folder/folder.ts';
+import { isEmbedding, isHead } from '../../files/model-folder/table-names.ts';
 import { few } from '../../files/quote.ts';
 import { limits, readTokenizerOf } from '../../tokenizers/internal.ts';
 import type { Model } from './models.ts';
@@ -8,13 +9,6 @@ import type { Model } from './models.ts';
 const file = 'tokenizer.json';
 /** Vocabularies of other forms, which are compared byte by byte. */
 const others = ['tokenizer.model', 'spiece.model', 'vocab.json', 'vocab.txt'];
-
-/** Tables with a row a token, by the names that models use. */
-const embedName = /(^|\.)(embed_tokens|wte|word_embeddings|tok_embeddings|embed_in|token_embedding|shared)\.weight$/;
-const headName = /(^|\.)(lm_head|embed_out)\.weight$|^output\.weight$/;
-
-export const isEmbedding = (name: string): boolean => embedName.test(name);
-export const isHead = (name: string): boolean => headName.test(name);
 
 /** The number of tokens of the vocabulary that all share; undefined where the base has no tokenizer. */
 export async function sharedVocabulary(

@@ -3,11 +3,12 @@ import { isFloating } from '../../core/dtypes.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { testOf } from '../../core/pattern.ts';
 import { Turns } from '../../core/turns.ts';
+import { isEmbedding, isHead } from '../../files/model-folder/table-names.ts';
 import { few, quote } from '../../files/quote.ts';
 import { bitsOf, dtypeOfFile } from '../../files/safetensors/dtypes.ts';
 import type { OpenTensorFile, TensorFile } from '../../files/safetensors/file.ts';
 import type { TensorInfo } from '../../files/safetensors/header.ts';
-import { isEmbedding, isHead, type Model } from '../../merging/internal.ts';
+import type { Model } from '../../merging/internal.ts';
 import { bytesOf, type Form, layoutKey, partsOf } from './layout.ts';
 import type { Settings } from './options.ts';
 

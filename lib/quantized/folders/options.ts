@@ -1,12 +1,11 @@
 import os from 'node:os';
-import { Device, type DeviceKind } from '../../core/device.ts';
+import type { Device, DeviceKind } from '../../core/device.ts';
 import { refusal, shown } from '../../core/errors.ts';
-import { isListOf, isRecord } from '../../core/options.ts';
+import { isRecord } from '../../core/options.ts';
 import {
   count,
   flag,
   kind,
-  type Option,
   optional,
   type Resolved,
   readOptions,
@@ -17,6 +16,7 @@ import {
   word,
 } from '../../core/schema.ts';
 import type { TaskOptions } from '../../core/task.ts';
+import { device, folder, memoryLimit, patterns } from '../../files/model-folder/options.ts';
 import { quote } from '../../files/quote.ts';
 import { isPath } from '../../files/transfer.ts';
 
@@ -91,21 +91,11 @@ type OfMethod = 'group' | 'groups' | 'seed' | 'calibration' | 'steps';
 /** All options, with their defaults; those that the method does not have are undefined. */
 export type Settings = Resolved<CompressOptions, Open | OfMethod>;
 
-const isText = (x: unknown): x is string => typeof x === 'string';
-const folder: Option<string> = required({
-  default: '',
-  wrong: (x) => {
-    if (!isText(x)) return 'must be the path of a folder';
-    return isPath(x) ? undefined : 'must be a non-empty string without NUL';
-  },
-});
-const patterns = kind<readonly string[]>((x) => isListOf(x, isText) && x.length > 0, 'a list of patterns');
 const isBits = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 1 && (x as number) <= 8;
 const bitsOf = kind<Readonly<Record<string, number>>>(
   (x) => isRecord(x) && Object.values(x).every(isBits),
   'an object from patterns to bits, 1 to 8',
 );
-const isDevice = (x: unknown): boolean => x instanceof Device || isText(x);
 
 const schema: Schema<Resolved<CompressOptions, Open | OfMethod | 'memoryLimit'>> = {
   base: folder,
@@ -116,14 +106,14 @@ const schema: Schema<Resolved<CompressOptions, Open | OfMethod | 'memoryLimit'>>
   group: optional(count(64)),
   groups: optional(whole(1, 1, 65_536)),
   seed: optional(whole(0, 0, 2 ** 53)),
-  calibration: kind((x) => isText(x) && isPath(x), 'the path of a file'),
+  calibration: kind(isPath, 'the path of a file'),
   steps: optional(count(300)),
   include: patterns,
   skip: patterns,
   strict: flag(false),
   shardSize: optional(count(1)),
-  device: { default: 'auto', wrong: (x) => (isDevice(x) ? undefined : 'must be a Device or the name of one') },
-  memoryLimit: kind((x) => Number.isFinite(x) && (x as number) > 0, 'a number of bytes'),
+  device,
+  memoryLimit,
   followLinks: flag(false),
   dryRun: flag(false),
   restart: flag(false),

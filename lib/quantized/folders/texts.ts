@@ -2,13 +2,12 @@
 import { Buffer } from 'node:buffer';
 import { inTurns } from '../../core/turns.ts';
 import { editJson } from '../../files/json/edit.ts';
-import { escaped } from '../../files/quote.ts';
+import { cardName, cardText } from '../../files/model-folder/model-card.ts';
 import type { Model } from '../../merging/internal.ts';
 import { limits } from '../../tokenizers/internal.ts';
 import { layoutVersion } from './layout.ts';
 import type { CompressReport } from './report.ts';
 
-const cardName = 'README.md';
 const recordName = 'compress.json';
 
 /**
@@ -38,14 +37,8 @@ export async function* newTexts(
 
 type Made = Omit<CompressReport, 'dryRun' | 'resumed' | 'out' | 'memoryBytes' | 'scratchBytes'>;
 
-/** The model card: what hubs read of it stands between its first lines. */
 function cardOf({ base, method, bits, bitsPerWeight, tensors, kept, warnings }: Made): string {
-  const lines = [
-    '---',
-    'base_model:',
-    `- ${JSON.stringify(base)}`,
-    '---',
-    '',
+  const text = [
     '# Compressed model',
     '',
     `Made by \`orthokit compress\` with the method \`${method}\`, ${bits} bits: ${tensors.length} matrices of ` +
@@ -53,6 +46,5 @@ function cardOf({ base, method, bits, bitsPerWeight, tensors, kept, warnings }: 
     '',
     `Figures of each tensor stand in \`${recordName}\`. The metadata of each file says how its matrices lie.`,
   ];
-  const notes = warnings.map((warning) => `- ${escaped(warning)}`);
-  return `${[...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')}\n`;
+  return cardText({ bases: [base], text, warnings });
 }

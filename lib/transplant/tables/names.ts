@@ -1,9 +1,9 @@
 import { refusal } from '../../core/errors.ts';
 import type { Steps } from '../../core/turns.ts';
+import { isEmbedding } from '../../files/model-folder/table-names.ts';
 import type { Weights } from '../../files/model-folder/weights.ts';
 import { shortened } from '../../files/quote.ts';
 
-const embedName = /(^|\.)(embed_tokens|wte|word_embeddings|tok_embeddings|embed_in|token_embedding|shared)\.weight$/;
 const headName = /(^|\.)(lm_head|embed_out|cls\.predictions\.decoder)\.weight$|^output\.weight$/;
 /** Other tensors that have an entry a token, and would no longer fit. */
 const perToken =
@@ -26,8 +26,8 @@ export function* findTables(
   given: TableNames,
 ): Steps<{ embed: string; lmHead?: string }> {
   const { op } = weights.folder;
-  const embeds = given.embed === undefined ? yield* namesLike(weights, embedName) : [given.embed];
-  const heads = given.lmHead === undefined ? yield* namesLike(weights, headName) : [given.lmHead];
+  const embeds = given.embed === undefined ? yield* namesLike(weights, isEmbedding) : [given.embed];
+  const heads = given.lmHead === undefined ? yield* namesLike(weights, (name) => headName.test(name)) : [given.lmHead];
   const [embed] = embeds;
   const [lmHead] = heads;
   if (embed === undefined || embeds.length > 1) {
@@ -43,7 +43,7 @@ export function* findTables(
 
 /** @throws ERR_UNSUPPORTED for a base that keeps more than tables by token */
 export function* refusePerToken(weights: Weights): Steps<void> {
-  const left = yield* namesLike(weights, perToken);
+  const left = yield* namesLike(weights, (name) => perToken.test(name));
   if (left.length > 0) {
     const must = 'keep nothing but embeddings and head by token';
     throw refusal(weights.folder.op, 'base', must, list(left), 'ERR_UNSUPPORTED');
@@ -51,11 +51,11 @@ export function* refusePerToken(weights: Weights): Steps<void> {
 }
 
 /** A model may have some hundred thousand tensors. */
-function* namesLike({ shardOf }: Weights, pattern: RegExp): Steps<string[]> {
+function* namesLike({ shardOf }: Weights, isWanted: (name: string) => boolean): Steps<string[]> {
   const found: string[] = [];
   let count = 0;
   for (const name of shardOf.keys()) {
-    if (pattern.test(name)) found.push(name);
+    if (isWanted(name)) found.push(name);
     count += 1;
     if (count % pauseNames === 0) yield;
   }
