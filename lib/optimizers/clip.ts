@@ -3,7 +3,17 @@ import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { type Given, notNegative, optional, portion, readOptions, type Schema, word } from '../core/schema.ts';
+import {
+  checkValues,
+  type Given,
+  notNegative,
+  optional,
+  portion,
+  positive,
+  readOptions,
+  type Schema,
+  word,
+} from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Gradients } from './base/params.ts';
 
@@ -86,8 +96,7 @@ export function clipCoordinates(grads: Gradients, options: Given<ClipCoordinates
  */
 export function clipGradNorm(grads: Gradients, maxNorm: number): Tensor<'f64'> {
   const where = 'clipGradNorm';
-  if (typeof maxNorm !== 'number' || !(maxNorm > 0 && maxNorm < Infinity))
-    throw refusal(where, 'maxNorm', 'be a positive number', shown(maxNorm));
+  checkValues(where, { maxNorm }, { maxNorm: positive(1) });
   const x = presentOf(where, grads);
   const [{ device }] = x;
   using norms = new Tensor(device, [x.length], 'f64');

@@ -1,11 +1,12 @@
 import type { Device } from '../../core/device.ts';
-import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
-import { shown } from '../../core/options.ts';
+import { checkValues, type Schema, word } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
 
 /** Answer of a step to NaN or infinity in a gradient. */
 export type NonFinite = 'propagate' | 'skip' | 'throw';
+
+const schema: Schema<{ nonFinite: NonFinite }> = { nonFinite: word(['propagate', 'skip', 'throw'], 'propagate') };
 
 /** Its name in a checkpoint. */
 export const skippedName = 'skipped';
@@ -18,8 +19,7 @@ export class Guard {
   readonly #skipped: Tensor | undefined;
 
   constructor(where: string, mode: NonFinite, device: Device) {
-    if (!['propagate', 'skip', 'throw'].includes(mode))
-      throw refusal(where, 'nonFinite', `be one of 'propagate', 'skip', 'throw'`, shown(mode));
+    checkValues(where, { nonFinite: mode }, schema);
     this.mode = mode;
     this.#device = device;
     if (mode === 'propagate') return;
