@@ -1,5 +1,5 @@
 // Comments: none begins like a riddle ("What …", "Whether …", "Where …", "How many …" in place of a noun), nor does the
-// documentation of a thing outside tests and native begin with "Of …", "How …" or "Which …". In lib and native no comment is
+// documentation of a thing outside native begin with "Of …", "How …" or "Which …". In lib and native no comment is
 // wider than the code, which the formatters leave to us.
 // usage: node scripts/check-comments.mjs [root]
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -12,8 +12,7 @@ const isComment = /^\s*(\/\/|\/\*\*?|\*|# )/;
 const riddle = /^\s*(\/\/|\/\*\*?|\*|#) (What|Whether|Where|How many|How much) /;
 /** The beginning of documentation on one line. On others a sentence may go on with these words. */
 const fragment = /^\s*\/\*\* (Of|How|Which) /;
-const isRiddle = (line, folder) =>
-  riddle.test(line) || (['lib', 'examples', 'scripts'].includes(folder) && fragment.test(line));
+const isRiddle = (line, folder) => riddle.test(line) || (folder !== 'native' && fragment.test(line));
 /** Written by scripts/generate-native-types.mjs from the comments of native/ops. */
 const isGenerated = (file) => file.startsWith('lib/core/native-ops');
 /** An address has no place to be broken. */

@@ -13,7 +13,7 @@ export interface Scene {
 }
 type Made<T> = (on: Scene) => T | Promise<T>;
 
-/** How the state of an object changes. */
+/** The changes of an object's state. */
 export interface State {
   /** Work that changes it, the same for the same number. */
   advance(one: never, step: number): void | Promise<void>;
@@ -32,9 +32,9 @@ export interface Call {
   readonly options?: Made<object>;
   /** Options that contradict each other, or the arguments: each is refused. */
   readonly refused?: readonly object[];
-  /** Of what makes a folder: an option with which another folder would come about. Default: `seed` 5. */
+  /** For what makes a folder: an option with which another folder would come about. Default: `seed` 5. */
   readonly another?: object;
-  /** Of `save` of what keeps state: how it changes. */
+  /** For `save` of what keeps state: how it changes. */
   readonly state?: State;
   /** The arguments that the function changes, by their places. */
   readonly changes?: readonly number[];
@@ -124,7 +124,7 @@ export const stateful: readonly string[] = [
   ...Object.keys(calls).flatMap((name) => /^(\w+)\.save$/.exec(name)?.slice(1) ?? []),
 ].filter((name, i, all) => all.indexOf(name) === i && !opensFiles(name));
 
-/** How messages of a function begin. */
+/** The beginning of a function's messages. */
 export const beginsLike = (name: string): RegExp =>
   new RegExp(
     `^(?:${[name, name.replace(/\.\w+$/, ''), ...name.split('.'), calls[name]!.says ?? name].join('|')})(?: group 0)?: `,

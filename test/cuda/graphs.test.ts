@@ -11,7 +11,7 @@ import { tensorOf } from '../support/tensors.ts';
 const control = (command: string): number => emulator.control(command);
 const names = ['cudaLaunchKernelEx', 'cudaGraphInstantiate', 'cudaGraphLaunch'];
 
-/** How often each of `names` is called by the work. */
+/** The number of times that the work calls each of `names`. */
 async function callsOf(device: Device, work: () => void): Promise<number[]> {
   await device.synchronize();
   const before = names.map((name) => control(`calls?${name}`));

@@ -73,7 +73,7 @@ function trainingOf(device: Device, dropout = false) {
 }
 type Training = ReturnType<typeof trainingOf>;
 
-/** How often each of `names` is called by steps that end with the turn. */
+/** The number of times that steps which end with the turn call each of `names`. */
 async function callsOf(device: Device, work: () => void): Promise<number[]> {
   await device.synchronize();
   const before = counts(names);

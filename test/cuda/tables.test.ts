@@ -8,7 +8,7 @@ import { tensorOf } from '../support/tensors.ts';
 const control = (command: string): number => emulator.control(command);
 const ways = ['cudaLaunchKernelEx', 'cudaMemcpyAsync', 'cudaMallocAsync', 'cudaEventSynchronize'];
 
-/** How often each of these was called; one wait is the measurement's own. */
+/** The number of times that each of these was called; one wait is the measurement's own. */
 async function callsOf(device: Device, work: () => void): Promise<number[]> {
   await device.synchronize();
   const before = ways.map((name) => control(`calls?${name}`));

@@ -33,7 +33,10 @@ describe.each(devices)('gnsMinimize on %s', (kind) => {
     return { a: tensor(all, [m, n]), b: tensor(b), x, mu, least: mu * (top + Math.log(sum)) };
   }
 
-  /** How far from it gradient descent is after so many steps, whose lengths are searched on the host: halved, and doubled. */
+  /**
+   * The distance of gradient descent from it after so many steps, whose lengths are searched on the host: halved, and
+   * doubled.
+   */
   async function descended(steps: number): Promise<number> {
     const { a, b, mu, least } = centred();
     const n = 20;

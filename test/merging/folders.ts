@@ -40,7 +40,7 @@ export function valuesOf(folder: string, name: string): number[] {
   return rowsOf({ ...tensor, shape: [1, tensor.shape.reduce((a, b) => a * b, 1)] }).flat();
 }
 
-/** Of models that nobody reads tokens of. */
+/** A vocabulary of models whose tokens nobody reads. */
 const vocabulary = { files: { 'vocab.txt': 'a\nb\n' } };
 
 /** A base and models of two matrices, a bias and embeddings; models differ from the base in all. */

@@ -6,7 +6,7 @@ import { Folder } from '../files/folder.ts';
 import { everything } from './checkpoints.ts';
 import { type AnyOptimizer, gradsOf, weightsOf } from './classes.ts';
 
-/** Of the parameters, a group each. */
+/** Shapes of the parameters, a group each. */
 export const shapes = [[4, 5], [6]];
 
 export interface KeptOptimizer {

@@ -15,7 +15,7 @@ interface Cut {
 }
 interface Piece {
   shape: number[];
-  /** Of each element, its place in the weight. */
+  /** The place of each element in the weight. */
   places: number[];
 }
 

@@ -17,7 +17,7 @@ const limits = [
   [/^(README|CONTRIBUTING|SECURITY|THIRD_PARTY_NOTICES)\.md$/, 50e3],
   [/^(LICENSE|package\.json|CMakeLists\.txt)$|^scripts\//, 40e3],
 ];
-/** Of the tarball without the CUDA plug-in, and with it; the addons of both platforms are 7.3 MB of it. */
+/** Bytes of the tarball without the CUDA plug-in, and with it; the addons of both platforms are 7.3 MB of it. */
 const tarball = { plain: 11e6, withPlugin: 40e6 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;

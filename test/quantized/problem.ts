@@ -59,7 +59,7 @@ export class Regression {
     return total;
   }
 
-  /** Of all outputs: A of a's rows [x·codes of each group], in f64. */
+  /** The systems of all outputs: A of a's rows [x·codes of each group], in f64. */
   async #systems(): Promise<{ gram: number[][]; right: number[]; square: number }[]> {
     const { x, y, codes } = this.#all;
     const q = await codes;

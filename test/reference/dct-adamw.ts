@@ -18,7 +18,7 @@ export interface DctAdamwState {
   roots: Float64Array;
   indices: Float64Array;
   feedback?: Float64Array;
-  /** Of codes, in place of their numbers: the first step then starts from none. */
+  /** The ranges of codes, in place of their numbers: the first step then starts from none. */
   ranges?: Float64Array;
   step: number;
 }

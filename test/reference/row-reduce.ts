@@ -10,7 +10,7 @@ function norm(x: ArrayLike<number>): number {
   return largest * Math.sqrt(sumOfSquares(Float64Array.from(x, (v) => v / largest)));
 }
 
-/** Of one row. */
+/** The result of one row. */
 export function reduce(x: ArrayLike<number>, reduction: Reduction): number {
   if (reduction === 'max') return Array.from(x).reduce((a, b) => Math.max(a, b), -Infinity);
   if (reduction === 'sum_of_squares') return sumOfSquares(x);

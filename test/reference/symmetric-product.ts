@@ -2,7 +2,7 @@ import { gemm } from './gemm.ts';
 
 export interface SymmetricProduct {
   batch?: number;
-  /** Of one matrix a. */
+  /** Rows of one matrix a. */
   rows: number;
   columns: number;
   trans?: boolean;

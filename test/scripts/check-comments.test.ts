@@ -43,6 +43,7 @@ it.each([
   ['examples/gpt/train.mjs', '/** How many are left. @param {number} n */'],
   ['scripts/jobs/steps.sh', '  # What runs here.'],
   ['test/core/tensor.test.ts', '// Devices: cpu\n// Where it is.'],
+  ['test/support/work.ts', '/** Of all tensors. */'],
   ['test/torture/oracle.h', '// How much it takes.'],
 ])('in %s, %j does not either', (file, text) => {
   expect(check('', '', { [file]: text })).toContain(`${file}:${text.split('\n').length}: begins like a riddle`);

@@ -75,7 +75,7 @@ it('says what a process lacks, and no path of this machine', () => {
   expect(skipped).toMatch(/Cannot find package 'no-such-peer'$/);
 });
 
-/** Of the matrix `dense-100`, by SciPy's eigsh. */
+/** The largest eigenvalue of the matrix `dense-100`, by SciPy's eigsh. */
 const largest = '28.3513569288817';
 
 it('runs short forms of what races methods, with a peer that only says that it is as far', () => {

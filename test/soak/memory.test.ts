@@ -59,7 +59,7 @@ describe('R17: create, step, let go, again and again', soak.tagged, () => {
     );
 });
 
-/** Of the regression line. */
+/** The slope of the regression line. */
 function slopeOf(points: readonly (readonly [number, number])[]): number {
   const mean = (k: 0 | 1) => points.reduce((sum, point) => sum + point[k], 0) / points.length;
   const [x, y] = [mean(0), mean(1)];

@@ -7,7 +7,7 @@ import { tensorOf, valuesOf } from './tensors.ts';
 export interface Convolution {
   images: number;
   size: readonly [height: number, width: number];
-  /** Of x, and of the result. */
+  /** Channels of x, and of the result. */
   channels: readonly [number, number];
   kernel: readonly [number, number];
   stride?: readonly number[];
@@ -16,7 +16,10 @@ export interface Convolution {
   groups?: number;
 }
 
-/** Of all kinds: one channel and many, even kernels, strides that leave pixels out, padding beyond the kernel, groups. */
+/**
+ * Cases of all kinds: one channel and many, even kernels, strides that leave pixels out, padding beyond the kernel,
+ * groups.
+ */
 export const convolutions: readonly Convolution[] = [
   { images: 1, size: [1, 1], channels: [1, 1], kernel: [1, 1] },
   { images: 2, size: [9, 9], channels: [3, 5], kernel: [3, 3], padding: [1] },
@@ -102,6 +105,6 @@ export const titleOf = (c: Convolution): string =>
     .map(([name, value]) => `, ${name} ${value}`)
     .join('')}`;
 
-/** Of sums of so many products of normal numbers, relative to the largest one. */
+/** The error of sums of so many products of normal numbers, relative to the largest one. */
 export const ulpsOf = (terms: number, dtype: Floating): number =>
   dtype === 'f16' || dtype === 'bf16' ? 1 : 4 + 2 * Math.sqrt(terms);

@@ -19,10 +19,12 @@ export interface GoalSizes {
 export interface Goal {
   /** Cases or seconds, or what the goal counts in. */
   readonly count: number;
-  /** Of the first case: case i has `seed + i`. The same in each run of the suite, another in each deep run. */
+  /** Seed of the first case: case i has `seed + i`. The same in each run of the suite, another in each deep run. */
   readonly seed: number;
   readonly deep: boolean;
-  /** Which share of a goal without cases of its own a sitting takes: its number from 0 on, and how many there are. */
+  /**
+   * The share of a goal without cases of its own that a sitting takes: its number from 0 on, and how many there are.
+   */
   readonly sitting: { readonly number: number; readonly of: number };
   /** Options of the goal's tests: the tag by which commands find them. */
   readonly tagged: { readonly tags: string[] };

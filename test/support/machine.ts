@@ -35,7 +35,7 @@ export class Machine {
     return machine;
   }
 
-  /** Of the other process. */
+  /** The id of the other process. */
   get pid(): number {
     return this.#child.pid!;
   }

@@ -10,7 +10,9 @@ interface Golden {
     readonly weights: readonly number[] | null;
     /** By row, without row weights. */
     readonly losses: readonly number[];
-    /** Of the sum of the losses, each times its row weight, and its second derivative times the direction. */
+    /**
+     * The gradient of the sum of the losses, each times its row weight, and its second derivative times the direction.
+     */
     readonly grad: readonly number[];
     readonly curvature: readonly number[];
   }[];
@@ -26,7 +28,7 @@ export const networkGolden: Golden = JSON.parse(
 );
 
 const { labels, classes } = networkGolden;
-/** Of all problems. */
+/** Data of all problems. */
 export const lossData = {
   rows: labels.length,
   classes,

@@ -8,7 +8,7 @@ export interface RandomProblem {
   readonly cost: Float64Array;
   readonly a: Float64Array;
   readonly b: Float64Array;
-  /** Of the costs; 1 where they are all the same. */
+  /** The range of the costs; 1 where they are all the same. */
   readonly range: number;
   /** 1e-1 to 1e-5 of the range. */
   readonly eps: number;

@@ -6,7 +6,7 @@ import { isTensor, type Tensor } from '../../lib/core/tensor.ts';
 /** Work that was queued, a sum over operations. */
 export interface Work {
   readonly operations: number;
-  /** Of all tensors of each operation, once each. */
+  /** Bytes of all tensors of each operation, once each. */
   readonly bytes: number;
   /** 2 · rows · columns · depth of products, by numbers or packed codes. */
   readonly productFlops: number;

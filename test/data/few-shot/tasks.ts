@@ -5,7 +5,7 @@ import { normal } from '../../support/data.ts';
 export interface Drawn {
   support: Float64Array;
   query: Float64Array;
-  /** Of the support, and of the queries. */
+  /** Labels of the support, and of the queries. */
   supportLabels: Int32Array;
   labels: Int32Array;
 }

@@ -27,7 +27,7 @@ describe.each(devices)('pairwiseCosts on %s', (kind) => {
     ops.pairwiseCosts(device, { x, y, out, metric });
     return valuesOf(out);
   }
-  /** Of differences: what their sum may be off by, in units of it. */
+  /** The error that a sum of differences may have, in units of it. */
   const ulpsOf = (d: number) => d + 4;
 
   describe.each(metrics)('%s', (metric) => {
