@@ -16,7 +16,7 @@ import {
 import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { checkOracle, type Oracle, saved } from './oracle.ts';
+import { checkOracle, type Oracle, saved, valueRounding } from './oracle.ts';
 import type { SolverStatus } from './status.ts';
 
 /**
@@ -86,8 +86,6 @@ const schema: Schema<Resolved<FistaOptions, 'step' | 'sample' | 'history' | 'sig
   ...watchers<FistaProgress>(),
 };
 
-/** A share of the value that is rounding. */
-const rounding = { f32: 16 * 2 ** -23, f64: 64 * 2 ** -52 };
 /** Step sizes that are tried in one step. */
 const mostTrials = 60;
 /** After so many, a step whose gain rounding hides means that the gradient is wrong. */
@@ -256,7 +254,7 @@ class Fista {
       const { from, to, slope, square } = trial;
       // f where the step ended, above its tangent; it must lie below a parabola.
       const bend = to - from - slope;
-      const lost = rounding[this.#point[0]!.dtype as 'f32' | 'f64'] * Math.abs(from);
+      const lost = valueRounding[this.#point[0]!.dtype as 'f32' | 'f64'] * Math.abs(from);
       const fits = bend <= square / (2 * step) + lost;
       // This many times the step size is right where f is a parabola itself along the step.
       const share = square / (2 * bend) / step;

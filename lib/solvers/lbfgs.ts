@@ -15,7 +15,7 @@ import { Task, type TaskOptions } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { descend, type Evaluation, type Landscape } from './descent.ts';
-import { checkOracle, type Oracle, saved } from './oracle.ts';
+import { checkOracle, type Oracle, saved, valueRounding } from './oracle.ts';
 import type { SolverStatus } from './status.ts';
 
 /** Progress of {@link lbfgs}, told after each step. */
@@ -70,9 +70,6 @@ const schema: Schema<Resolved<LbfgsOptions, 'signal' | 'onProgress' | 'sample' |
   ...watchers<LbfgsProgress>(),
 };
 
-/** A share of the value that is rounding. */
-const rounding = { f32: 16 * 2 ** -23, f64: 64 * 2 ** -52 };
-
 interface Point extends Evaluation {
   readonly value: number;
 }
@@ -98,7 +95,7 @@ class OracleLandscape implements Landscape<Point> {
   }
 
   get rounding(): number {
-    return rounding[this.like[0]!.dtype as 'f32' | 'f64'] * Math.abs(this.#value ?? 0);
+    return valueRounding[this.like[0]!.dtype as 'f32' | 'f64'] * Math.abs(this.#value ?? 0);
   }
 
   async evaluate(gradient: readonly Tensor[], direction?: readonly Tensor[], length = 0): Promise<void> {

@@ -44,6 +44,9 @@ export function checkOracle(
       throw refusal(where, 'oracle', `have a function ${name}`, shown(value[name]));
 }
 
+/** The share of an oracle's value that is rounding, by the dtype of its parameters. */
+export const valueRounding: Readonly<Record<'f32' | 'f64', number>> = { f32: 16 * 2 ** -23, f64: 64 * 2 ** -52 };
+
 /** Parameters as they are now; `restore` brings them back, whatever has been queued through a lane since. */
 export function saved(params: readonly Tensor[], owned: Owned<Tensor>): () => void {
   const { device } = params[0]!;

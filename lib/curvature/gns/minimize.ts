@@ -17,7 +17,7 @@ import {
 import { Task, type TaskOptions } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
-import { saved } from '../../solvers/oracle.ts';
+import { saved, valueRounding } from '../../solvers/oracle.ts';
 import type { SolverStatus } from '../../solvers/status.ts';
 import { checkGnsOracle, type GnsOracle } from './oracle.ts';
 import { systemOf } from './systems.ts';
@@ -91,8 +91,6 @@ const schema: Schema<Resolved<GnsOptions, 'stopValue' | 'sample' | 'history' | '
 };
 
 const leastGamma = 1e-9;
-/** A share of the value that is rounding. */
-const rounding = { f32: 16 * 2 ** -23, f64: 64 * 2 ** -52 };
 /** Steps in which the norm of the gradient must halve, once rounding hides what they gain. */
 const mostHidden = 100;
 
@@ -188,12 +186,12 @@ export async function gnsMinimize(oracle: GnsOracle, options: GnsOptions = {}): 
           const [next, nextNorm, along] = await evaluate();
           if (next === -Infinity) return end('diverged');
           const promised = nextNorm ** 2 / (8 * lambda);
-          isHidden = Math.abs(value - next) <= rounding[dtype as 'f32' | 'f64'] * Math.abs(value);
+          isHidden = Math.abs(value - next) <= valueRounding[dtype as 'f32' | 'f64'] * Math.abs(value);
           mayHide ??= isTrusted || isHidden;
           isHidden &&= mayHide;
           // The value of a convex function falls by at least −g₊·s, which rounding does not hide.
           const gain = isHidden ? -along : value - next;
-          const highest = isHidden ? lowest + rounding[dtype as 'f32' | 'f64'] * Math.abs(lowest) : value;
+          const highest = isHidden ? lowest + valueRounding[dtype as 'f32' | 'f64'] * Math.abs(lowest) : value;
           isTaken = next <= highest && Number.isFinite(nextNorm) && gain >= promised;
           if (isTaken) {
             isTrusted ||= !isHidden;
