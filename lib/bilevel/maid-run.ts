@@ -34,7 +34,7 @@ interface Point {
   eps: number;
 }
 
-/** Why a run ends before it is at its end; thrown within it. */
+/** The reason why a run ends before it is at its end; thrown within it. */
 class Ended {
   readonly status: SolverStatus;
   constructor(status: SolverStatus) {
@@ -69,7 +69,7 @@ export class MaidRun {
   /** Accuracies asked for, which those of the present point are no worse than. */
   #eps: number;
   #delta: number;
-  /** Those before they shrank last, at the present point. */
+  /** Accuracies before they shrank last, at the present point. */
   #coarser: readonly [eps: number, delta: number] = [Infinity, Infinity];
   #gradNorm = NaN;
   #lowerCalls = 0;

@@ -17,7 +17,7 @@ export interface DeviceInfo {
   readonly isa: string;
   /** The code of matrix products: built-in kernels, or on CUDA cuBLAS and its version. */
   readonly blas: string;
-  /** On CUDA, the version that the driver supports and that of the plug-in: `'CUDA 13.1, runtime 13.0'`. */
+  /** The version of CUDA that the driver supports, and that of the plug-in: `'CUDA 13.1, runtime 13.0'`. */
   readonly driver?: string;
   /** Threads, or streaming multiprocessors. */
   readonly units: number;
@@ -37,13 +37,13 @@ export interface DeviceInfo {
      */
     readonly pooled: number;
   };
-  /** On CUDA, launches that go to the device as one: a step of training that comes again, for example. */
+  /** Launches that go to the device as one on CUDA: a step of training that comes again, for example. */
   readonly graphs?: {
     /** Graphs that were made. */
     readonly made: number;
     /** The number of times that one was launched. */
     readonly launched: number;
-    /** Why none are made, or none any more. Absent where they are. */
+    /** The reason why none are made, or none any more. Absent where they are. */
     readonly refused?: string;
   };
 }

@@ -33,7 +33,7 @@ export interface CompletionProgress {
   readonly iterations: number;
   /** Root mean square error of the entries that are fitted. */
   readonly trainRmse: number;
-  /** That of the entries held out; NaN if there are none. */
+  /** Root mean square error of the entries held out; NaN if there are none. */
   readonly heldOutRmse: number;
 }
 
@@ -82,7 +82,7 @@ export interface CompletionResult {
   readonly v: Tensor;
   /** Root mean square error of u·vᵀ over the entries that were fitted. */
   readonly trainRmse: number;
-  /** That over the entries held out; NaN if there are none. */
+  /** Root mean square error over the entries held out; NaN if there are none. */
   readonly heldOutRmse: number;
   /** The training error after each round. */
   readonly history: Float64Array;

@@ -44,7 +44,7 @@ export interface MergeOptions extends TaskOptions<MergeProgress> {
   readonly models: readonly string[];
   /** The new folder: a free name or an empty folder, in a folder that exists. No default. */
   readonly out: string;
-  /** No default. */
+  /** The method of the merge. No default. */
   readonly method: MergeMethod;
   /** A factor for each model's task vector, for `average`, `arithmetic` and `ties`. Default: 1 each. */
   readonly weights?: readonly number[] | undefined;

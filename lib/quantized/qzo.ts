@@ -46,7 +46,7 @@ export interface QZOStep {
   readonly lossMinus: number;
   /** The directional derivative before clipping; of several directions the one that is largest in size. */
   readonly projected: number;
-  /** Those of all directions. Their spread is the noise of the estimate. */
+  /** The directional derivatives of all directions. Their spread is the noise of the estimate. */
   readonly projections: readonly number[];
   /** True where one of them was clipped. */
   readonly clipped: boolean;

@@ -14,7 +14,7 @@ export interface SearchOptions<T> {
   readonly first?: number | undefined;
   /** No length above it is tried once it has been. Default: infinity. */
   readonly longest?: number;
-  /** Default: 20. */
+  /** Points that are tried at most. Default: 20. */
   readonly evaluations?: number;
   /** Armijo's share of the slope that the value must fall. Default: 1e-4. */
   readonly sufficient?: number;
@@ -24,7 +24,7 @@ export interface SearchOptions<T> {
   readonly rounding?: number;
   /** Judges such points in place of both conditions. */
   readonly isBetter?: (point: T) => boolean;
-  /** Such points that are tried at most. Default: as all. */
+  /** The number of such points that are tried at most. Default: `evaluations`. */
   readonly tinyEvaluations?: number;
 }
 

@@ -1,4 +1,4 @@
-/** Why a solver ended; the words of all methods. */
+/** The reason why a solver ended, in the words of all methods. */
 export type SolverStatus =
   | 'converged'
   | 'max-iterations'

@@ -43,9 +43,9 @@ export interface DictionaryUpdate {
 
 /** Options of {@link OnlineOrthogonalDictionary.encode}: one of both. */
 export interface EncodeOptions {
-  /** So many of the largest coefficients: whole, from 1 to n. Default: by `threshold`. */
+  /** The number of the largest coefficients that are kept: whole, from 1 to n. Default: by `threshold`. */
   count?: number | undefined;
-  /** Those whose size is above this: finite, not negative. Default: by `count`. */
+  /** The size above which coefficients are kept: finite, not negative. Default: by `count`. */
   threshold?: number | undefined;
 }
 

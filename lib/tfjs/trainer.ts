@@ -286,7 +286,10 @@ export class Trainer {
     for (const part of partsOf(this.#made)) part.restore(this.#steps);
   }
 
-  /** After a failure: nothing of TensorFlow.js is read any more, and the variables have the values that count. */
+  /**
+   * Waits after a failure until nothing of TensorFlow.js is read any more, and the variables have the values that
+   * count.
+   */
   #settle(): void {
     try {
       readNow([this.#mark], [new Float32Array(1)]);

@@ -18,7 +18,7 @@ import { device, folder, memoryLimit } from '../files/model-folder/options.ts';
 import { type MethodName, methodNames } from './methods/method.ts';
 import type { TableNames } from './tables/names.ts';
 
-/** For which tables a way of matching counts. */
+/** The tables for which a way of matching counts. */
 export type MatchScope = 'none' | 'both' | 'embed' | 'lm-head';
 
 /** Progress of a transplantation, told after each step. An abort keeps what is done for the next run. */

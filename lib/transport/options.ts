@@ -123,7 +123,7 @@ export interface SinkhornOptions extends TaskOptions<TransportProgress> {
   anneal?: AnnealOptions | false | undefined;
   /** Lets marginals and totals differ from those of `a` and `b`; with `method: 'sinkhorn'` only. Default: not. */
   unbalanced?: UnbalancedOptions | undefined;
-  /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, a safe form. */
+  /** The published form of `method: 'sns'`, which stalls where costs are not random. Default: false, a safe form. */
   paper?: PaperOptions | false | undefined;
   /**
    * The choice among potentials that differ by a shift: `'balanced'`, those of equal means; `'last'`, those whose g is

@@ -18,7 +18,7 @@ import { type TransportVariable, variables, variablesOf } from './pullback/varia
 
 /** Options of {@link TransportResult.plan}. */
 export interface PlanOptions {
-  /** Only the elements that are at least so large, in rows. There is no default: without it the plan is dense. */
+  /** The least size of elements that the plan keeps, in rows. It has no default: without it the plan is dense. */
   threshold: number;
 }
 

@@ -54,7 +54,7 @@ export interface Solution {
   readonly residual: number;
   /** Steps taken for it. */
   readonly steps: number;
-  /** Why it ended: small enough, all that numbers can give, or no more steps. */
+  /** The reason why it ended: small enough, all that numbers can give, or no more steps. */
   readonly end: 'accurate' | 'precise' | 'limit';
   /** z `[size]` */
   readonly z: Float64Array;

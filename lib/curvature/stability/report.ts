@@ -35,13 +35,13 @@ export type StabilitySource =
   | {
       /** `[n, d]`, f32 or f64: the gradient of the model's output for each of n samples. */
       readonly jacobian: Tensor;
-      /** Not given beside a Jacobian. */
+      /** It is not given beside a Jacobian. */
       readonly operator?: undefined;
     }
   | {
       /** The Hessian of the loss. */
       readonly operator: LinearOperator;
-      /** Not given beside an operator. */
+      /** It is not given beside an operator. */
       readonly jacobian?: undefined;
     };
 

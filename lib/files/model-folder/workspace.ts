@@ -106,12 +106,12 @@ export class Workspace {
       throw refusal(this.#op, 'out', 'not be within a model', this.#out);
   }
 
-  /** After a failure, for those whose work nobody takes up: nothing stays. */
+  /** Leaves nothing after a failure, for those whose work nobody takes up. */
   async remove(): Promise<void> {
     await calls.removeFolder(this.#folder).catch(() => {});
   }
 
-  /** After a failure: nothing stays of a run that has done nothing, so that one with other options may begin. */
+  /** Leaves nothing after a failure of a run that has done nothing, so that one with other options may begin. */
   async leaveBare(): Promise<void> {
     try {
       if (await this.#isBare()) await calls.removeFolder(this.#folder);

@@ -25,7 +25,7 @@ export interface MergedTensorReport {
   /** The distance by which rounding to the element type moved values; absent in a dry run. */
   readonly rounding?:
     | {
-        /** At most. */
+        /** The largest distance. */
         readonly max: number;
         /** The root of the mean of squares. */
         readonly rms: number;

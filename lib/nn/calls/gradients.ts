@@ -7,7 +7,7 @@ export class Gradients {
   /** Parameters whose gradients the last call has written. */
   written: ReadonlySet<Tensor> = new Set();
 
-  /** That of a parameter, or `[samples, …]`. */
+  /** The gradient of a parameter, or those of its samples, `[samples, …]`. */
   of(parameter: Tensor, samples: number | undefined): Tensor {
     const known = this.#tensors.get(parameter);
     const shape = samples === undefined ? parameter.shape : [samples, ...parameter.shape];

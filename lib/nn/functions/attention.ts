@@ -29,7 +29,7 @@ export interface Attention {
 
 /** Options of {@link attention}. */
 export interface AttentionOptions {
-  /** At least 1. It has no default. */
+  /** The number of heads, at least 1. It has no default. */
   heads: number;
   /** Heads of keys and values; each serves heads / kvHeads neighbours. Default: as many as heads. */
   kvHeads?: number | undefined;

@@ -23,7 +23,7 @@ const schema: Schema<Settled> = {
   smoothing: portion(0),
 };
 
-/** For each row 1 / the number of labels of its sample that count, `[rows]`. */
+/** 1 / the number of labels that count in a row's sample, for each row, `[rows]`. */
 function sharesOfSamples(f: TapeFrame, labels: Tensor, samples: number, dtype: Tensor['dtype']): Tensor {
   const shape = [samples, labels.size / Math.max(1, samples)];
   const [counts, ones, share] = [f.scratch(shape, dtype), f.scratch(shape, dtype), f.scratch([samples], dtype)];

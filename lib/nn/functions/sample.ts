@@ -6,7 +6,7 @@ import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/defin
 export interface SampleOptions {
   /** Logits are divided by it; 0 takes the largest. Not negative. Default: 1. */
   temperature?: number | undefined;
-  /** So many of the most likely take part; 0: all. Default: 0. */
+  /** The number of the most likely that take part; 0: all. Default: 0. */
   topK?: number | undefined;
   /** Seed of the random numbers: a whole number. It has no default. */
   seed: number;

@@ -15,7 +15,7 @@ import { kernelSizes } from './kernel.ts';
 export interface ConvSingularValuesProgress {
   /** Frequencies whose matrices are done. */
   readonly done: number;
-  /** Those of all. */
+  /** All frequencies. */
   readonly total: number;
 }
 

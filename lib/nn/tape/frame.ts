@@ -20,7 +20,7 @@ export interface TapeOptions {
   readonly random?: Place | undefined;
   /** The dtype of products of linear layers, where it is not their own. */
   readonly products?: 'bf16' | 'f16' | undefined;
-  /** So many samples have gradients of their own. */
+  /** The number of samples that have gradients of their own. */
   readonly samples?: number | undefined;
   /** The gradients of which there are products alone. */
   readonly sums?: SampleSums | undefined;

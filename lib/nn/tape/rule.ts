@@ -21,11 +21,11 @@ export interface Way {
     products?: (samples: number) => WriteProducts,
     last?: boolean,
   ): void;
-  /** For a kernel that only writes. `over`: it may write over the gradient that came in. */
+  /** Takes a gradient from a kernel that only writes. `over`: it may write over the gradient that came in. */
   set(x: Arg | undefined, write: (out: Tensor) => void, over?: boolean): void;
-  /** For several results of one kernel; undefined for inputs that need none. */
+  /** Takes several gradients from one kernel; undefined for inputs that need none. */
   setAll(xs: readonly (Arg | undefined)[], write: (outs: readonly (Tensor | undefined)[]) => void): void;
-  /** For several results of one kernel that adds, each with its beta: out = result + beta · out. */
+  /** Takes several gradients from one kernel that adds, each with its beta: out = result + beta · out. */
   addAll(
     xs: readonly (Arg | undefined)[],
     write: (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void,
@@ -36,7 +36,7 @@ export interface Way {
 
 /** The way of a loss: what it writes is multiplied by the gradient of the loss where that is on the device. */
 export interface LossWay extends Pick<Way, 'set'> {
-  /** So many samples have gradients of their own. */
+  /** The number of samples that have gradients of their own. */
   readonly samples: number | undefined;
   /** Hands `scale` times the gradient on to another loss. */
   scale(loss: Arg, scale: number): void;

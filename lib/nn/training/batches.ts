@@ -6,15 +6,15 @@ import { shuffled } from '../../core/shuffled.ts';
 export interface BatchPlace {
   /** The number of times that all samples have been taken: whole, from 0 on. Default: 0. */
   epoch?: number | undefined;
-  /** So many samples of this epoch have been taken: whole, 0 to `count`. Default: 0. */
+  /** Samples of this epoch that have been taken: whole, 0 to `count`. Default: 0. */
   position?: number | undefined;
 }
 
 /** Options of {@link batches}. */
 export interface BatchesOptions {
-  /** So many samples there are: whole, 1 to 2^31 − 1. It has no default. */
+  /** The number of samples: whole, 1 to 2^31 − 1. It has no default. */
   count: number;
-  /** So many samples a batch has: whole, 1 to `count`. It has no default. */
+  /** Samples of a batch: whole, 1 to `count`. It has no default. */
   size: number;
   /** Seed of the order: whole, 0 to 2^53 − 1. It has no default. */
   seed: number;

@@ -18,7 +18,10 @@ export interface ChoiceOptions {
    * parameter must be in one group. Default: none, groups have tensors.
    */
   parameters?: Readonly<Record<string, Tensor>> | undefined;
-  /** For a parameter that several groups choose: `error`, or `first`, the first of them has it. Default `error`. */
+  /**
+   * The rule for a parameter that several groups choose: `error`, or `first`, the first of them has it. Default
+   * `error`.
+   */
   overlap?: 'error' | 'first' | undefined;
 }
 

@@ -12,7 +12,7 @@ export type Tensors = readonly Tensor[] | Readonly<Record<string, Tensor>>;
 
 /** Parameters with options of their own. */
 export type GroupOptions<O> = {
-  /** For messages and checkpoints. Default: the number of the group, from 0. */
+  /** The name in messages and checkpoints. Default: the number of the group, from 0. */
   name?: string | undefined;
   /** The parameters, in the order in which a list of gradients will come; or a choice from the option `parameters`. */
   params: Tensors | Choice;

@@ -53,7 +53,7 @@ export interface RefineOptions extends TaskOptions<RefineProgress> {
 export interface RefineResult {
   /** The relative output error before. */
   readonly before: number;
-  /** That of what the layer has now. */
+  /** The relative output error of what the layer has now. */
   readonly after: number;
   /** Steps done. */
   readonly iterations: number;

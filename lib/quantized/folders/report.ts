@@ -48,7 +48,7 @@ export interface CompressReport {
   readonly out: string;
   /** Bytes of weights in the new folder. */
   readonly bytes: number;
-  /** Those of the model. */
+  /** Bytes of weights in the model. */
   readonly bytesBefore: number;
   /** Bits of an element of the tensors that are compressed, scales and codebooks included. */
   readonly bitsPerWeight: number;

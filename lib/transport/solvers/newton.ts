@@ -18,11 +18,11 @@ const mostDropped = 1e-2;
 /** The end of a solver's last level. */
 export type SolverEnd = 'converged' | 'max-iterations' | 'at-precision';
 
-/** When to give up. */
+/** Bounds at which steps give up. */
 export interface Patience {
-  /** At so many rejected steps. */
+  /** Rejected steps. */
   readonly rejections?: number;
-  /** After so many steps in which the error has not halved. */
+  /** Steps in which the error has not halved. */
   readonly steps?: number;
 }
 
