@@ -36,7 +36,9 @@ const faults = Object.keys(widths).flatMap((folder) =>
     .map((file) => path.join(folder, file))
     .filter((file) => /\.(ts|mjs|cjs|sh|py|h|c|cpp|cu|cuh)$/.test(file) && !isGenerated(file))
     .sort()
-    .flatMap((file) => faultsOf(readFileSync(path.join(root, file), 'utf8'), folder).map((fault) => `${file}:${fault}`)),
+    .flatMap((file) =>
+      faultsOf(readFileSync(path.join(root, file), 'utf8'), folder).map((fault) => `${file}:${fault}`),
+    ),
 );
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) process.exitCode = 1;

@@ -28,7 +28,7 @@ interface SpecGroup extends Options {
 /** One class of a combination. */
 interface SpecPart {
   readonly optimizer: AnyClass;
-  /** What chooses variables, or groups that do, as given; none for a class of all variables. */
+  /** The choice of variables, or groups that choose them, as given; none for a class of all variables. */
   readonly params: Choice | readonly Options[] | undefined;
   readonly options: Options;
 }

@@ -24,7 +24,7 @@ export function statesOf(made: Made, names: ReadonlyMap<Tensor, string>): Map<st
         names.get(weight)!,
       ]),
     );
-    // Where two fit, one name is the beginning of the other.
+    // If two fit, one name is the beginning of the other.
     prefixes.sort(([a], [b]) => b.length - a.length);
     for (const [name, tensor] of Object.entries(tensors)) {
       const [prefix, variable] = prefixes.find(([start]) => name.startsWith(start)) ?? ['', ofNone];

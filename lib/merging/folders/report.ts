@@ -41,7 +41,7 @@ export interface MergedModelReport {
   readonly path: string;
   /** The factor of its task vector; absent for `opcm`. */
   readonly weight?: number | undefined;
-  /** What a model that is an adapter of the base adds to it; absent for others. */
+  /** The addend of a model that is an adapter of the base; absent for others. */
   readonly adapter?:
     | {
         /** Matrices that are merged, and have factors. */

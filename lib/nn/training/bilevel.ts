@@ -64,8 +64,7 @@ export function bilevel<X extends object, Y extends object, A extends unknown[] 
   options: BilevelOptions<A, B> = {},
 ): BilevelOracle & Call {
   const where = 'nn.bilevel';
-  for (const [name, one] of Object.entries({ lower, upper }))
-    check.callable(where, name, one);
+  for (const [name, one] of Object.entries({ lower, upper })) check.callable(where, name, one);
   const { lowerBatch, upperBatch, arena } = readOptions(where, options, schema);
   const listOf = (name: string, model: object): readonly Tensor[] => {
     const list = [...parameterPaths(`${where}: ${name}`, model).keys()];

@@ -5,8 +5,8 @@ import type { CompressMethod, Settings } from './options.ts';
 import type { OutputError } from './packed.ts';
 import type { Store } from './store.ts';
 
-export type { OutputError } from './packed.ts';
 export type { KeptTensor } from './choice.ts';
+export type { OutputError } from './packed.ts';
 
 /** The work that was done, or would be, for one tensor. */
 export interface CompressedTensorReport {
