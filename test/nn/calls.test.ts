@@ -220,6 +220,40 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
     expect(device.info.memory.live).toBe(live);
   });
 
+  it('a call that throws on its way back is no first part of a sum, and one that throws before leaves the sum', async () => {
+    let fails: 'there' | 'back' | undefined;
+    const fragile = nn.defineFunction('fragile', (frame, y: nn.Arg) => {
+      if (fails === 'there') throw new Error('mine');
+      const out = frame.buffer(y.shape, y.dtype);
+      ops.copy(frame.device, { x: [frame.tensor(y)], out: [out] });
+      const backward: nn.Rule['backward'] = (grad, to) => {
+        if (fails === 'back') throw new Error('mine');
+        to.pass(y, grad);
+      };
+      return { out, inputs: [y], backward };
+    });
+    const { bias } = model.head as { bias: Tensor };
+    const weight = Tensor.from(device, normal(15, 1), [3, 5]);
+    using step = nn.valueAndGrad((net: { weight: nn.Arg; bias: nn.Arg }) =>
+      nn.sum(nn.addRows(fragile(net.weight), net.bias)),
+    );
+    const head = { weight, bias };
+    const biasAfter = async (call: typeof step.accumulate) => [...(await call(head).grads.get(bias)!.read())];
+    const [once] = await biasAfter(step);
+    fails = 'there';
+    expect(() => step.accumulate(head)).toThrow('mine');
+    fails = undefined;
+    expect((await biasAfter(step.accumulate))[0]).toBe(2 * once!);
+    fails = 'back';
+    expect(() => step.accumulate(head)).toThrow('mine');
+    fails = undefined;
+    const words = 'nn.valueAndGrad: accumulate must follow a call that ended well, got one that threw on its way back';
+    for (let i = 0; i < 2; ++i)
+      expect(thrown(() => step.accumulate(head))).toMatchObject({ code: 'ERR_STATE', message: words });
+    expect((await biasAfter(step))[0]).toBe(once);
+    expect((await biasAfter(step.accumulate))[0]).toBe(2 * once!);
+  });
+
   it('dispose gives everything back', async () => {
     const { live } = await settledMemory(device);
     const step = nn.valueAndGrad(loss, { seed: 1 });

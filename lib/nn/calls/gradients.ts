@@ -4,8 +4,8 @@ import { Tensor } from '../../core/tensor.ts';
 /** The gradients of parameters, which calls write again and again. */
 export class Gradients {
   readonly #tensors = new Map<Tensor, Tensor>();
-  /** Parameters whose gradients the last call has written. */
-  written: ReadonlySet<Tensor> = new Set();
+  /** Parameters whose gradients the last call has written; none of a call that threw while it wrote. */
+  written: ReadonlySet<Tensor> | undefined = new Set();
 
   /** The gradient of a parameter, or those of its samples, `[samples, …]`. */
   of(parameter: Tensor, samples: number | undefined): Tensor {

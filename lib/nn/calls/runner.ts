@@ -132,7 +132,7 @@ export class Runner {
   /** The gradients of a walk back from the loss, times scale. */
   backward({ tape, values }: Recorded, loss: Result, scale: number): Map<Tensor, Tensor> {
     tape.arena.pin(loss.data);
-    this.gradients.written = new Set();
+    this.gradients.written = undefined;
     loss.gradient = scale;
     tape.backward();
     const grads = new Map<Tensor, Tensor>();

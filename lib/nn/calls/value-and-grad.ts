@@ -48,7 +48,7 @@ export interface Gradient<M extends object, A extends unknown[], R extends Value
   calls: number;
   /** Paths of parameters that the last call did not use. */
   readonly unused: readonly string[];
-  /** Like the call, and adds to the gradients of the call before: micro-batches. */
+  /** For micro-batches: adds to the gradients of the call before. @throws ERR_STATE where that threw on its way back */
   accumulate(model: M, ...args: A): R;
 }
 
@@ -78,13 +78,21 @@ export function gradients<M extends object, A extends unknown[]>(
     const samples = perSample !== false ? samplesOf(args) : undefined;
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
+    if (isAccumulating && !runner.gradients.written)
+      throw refusal(
+        where,
+        'accumulate',
+        'follow a call that ended well',
+        'one that threw on its way back',
+        'ERR_STATE',
+      );
     return runner.record(model, args, { stream: state.calls, products, samples, sums, moments }, (recorded) => {
       const { paths, values, result } = recorded;
       const { arena } = recorded.tape;
       checkLoss(where, result);
       if (isAccumulating)
         for (const value of values)
-          if (runner.gradients.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
+          if (runner.gradients.written!.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
       sums?.start(arena, samples!);
       const grads = runner.backward(recorded, result, sums ? scale / samples! : scale);
       const sampled = sums?.end(arena);
