@@ -12,9 +12,10 @@ import { isResult, type Result, type Share, type Value } from '../tape/value.ts'
  * const block = nn.recompute((layer: nn.Traced<Block>, x: nn.Arg) => layer.forward(x));
  * for (const layer of gpt.blocks) x = block(layer, x);
  *
- * @throws ERR_ARGUMENT from the function, unless `fn` returns a value
+ * @throws ERR_ARGUMENT for what is no function; from the function, unless `fn` returns a value
  */
 export function recompute<A extends unknown[]>(fn: (...args: A) => Value): (...args: A) => Value {
+  if (typeof fn !== 'function') throw refusal('nn.recompute', 'the first argument', 'be a function', shown(fn));
   return (...args) => {
     const tape = runningTape('recompute');
     const { random } = tape;

@@ -26,8 +26,12 @@ export const rowsAdded = (f: TapeFrame, rows: Arg | undefined) =>
  * x + rows, where rows may lack leading axes of x: positions, biases. x `[…, ...rest]`, rows `[...rest]`.
  * @throws ERR_SHAPE, ERR_DTYPE; ERR_UNSUPPORTED with perSample for rows that not every sample adds
  */
-export const addRows: (x: Arg, rows: Arg) => Value = defineOwn('addRows', (f, x: Arg, rows: Arg) => {
-  const out = f.buffer(x.shape, x.dtype);
-  f.ops.addBias({ x: tensorOf(x), bias: tensorOf(rows), out });
-  return ruleOf(f, out, rowsAdded(f, rows), { x, back: 'same' });
-});
+export const addRows: (x: Arg, rows: Arg) => Value = defineOwn(
+  'addRows',
+  (f, x: Arg, rows: Arg) => {
+    const out = f.buffer(x.shape, x.dtype);
+    f.ops.addBias({ x: tensorOf(x), bias: tensorOf(rows), out });
+    return ruleOf(f, out, rowsAdded(f, rows), { x, back: 'same' });
+  },
+  ['x', 'rows'],
+);

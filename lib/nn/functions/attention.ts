@@ -14,7 +14,7 @@ import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { scope } from '../calls/scope.ts';
 import type { Applied } from '../model/replace-layers.ts';
 import { Ring } from '../ring/ring.ts';
-import { type Arg, defineOwn, isArg, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineOwn, isArg, layerOf, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { runningTape } from '../tape/running.ts';
 import { type Linear, linear, linearWith } from './linear.ts';
 import { type Angles, angles, type RopeOptions, turnHeads } from './rope.ts';
@@ -125,5 +125,5 @@ export function attention(layer: Attention, x: Arg, options: AttentionOptions): 
   const { causal, lengths, ring } = given;
   if (ring && !causal) throw refusal('nn.attention', 'causal', 'be true where there is a ring', 'false');
   if (ring && lengths) throw refusal('nn.attention', 'lengths', 'be left out where there is a ring', shown(lengths));
-  return between(layer, x, given);
+  return between(layerOf('nn.attention', layer), x, given);
 }

@@ -1,7 +1,7 @@
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { fraction, positive, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { type Arg, defineOwn, isResult, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineOwn, isResult, layerOf, tensorOf, type Value } from '../tape/define.ts';
 import { ruleOfNorm } from './normalization.ts';
 
 /** A batch normalization, `[channels]` each. */
@@ -60,6 +60,7 @@ const own = defineOwn(
       (gradients) => f.ops.batchNormBackward({ ...gradients, x: input, moments }),
     );
   },
+  ['x', 'weight', 'bias', 'mean', 'variance'],
 );
 
 /**
@@ -69,5 +70,7 @@ const own = defineOwn(
  * @throws ERR_ARGUMENT for what is no option, and for running moments that are parameters; ERR_SHAPE for one row, of
  * which there is no variance; ERR_DTYPE; ERR_UNSUPPORTED with perSample
  */
-export const batchNorm = ({ weight, bias, mean, variance }: BatchNorm, x: Arg, options: BatchNormOptions = {}): Value =>
-  own(x, weight, bias, mean, variance, readOptions('nn.batchNorm', options, schema));
+export function batchNorm(norm: BatchNorm, x: Arg, options: BatchNormOptions = {}): Value {
+  const { weight, bias, mean, variance } = layerOf('nn.batchNorm', norm);
+  return own(x, weight, bias, mean, variance, readOptions('nn.batchNorm', options, schema));
+}

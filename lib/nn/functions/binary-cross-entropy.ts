@@ -39,4 +39,5 @@ export const binaryCrossEntropy: (logits: Arg, targets: Tensor) => Value = defin
       },
     });
   },
+  ['logits', 'targets'],
 );

@@ -1,6 +1,15 @@
 import { refusal, shown } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { type Arg, defineOwn, linearMap, type Part, ruleOf, type TapeFrame, type Value } from '../tape/define.ts';
+import {
+  type Arg,
+  checkArg,
+  defineOwn,
+  linearMap,
+  type Part,
+  ruleOf,
+  type TapeFrame,
+  type Value,
+} from '../tape/define.ts';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
@@ -56,6 +65,7 @@ export const slice: (x: Arg, axis: number, from: number, to: number) => Value = 
     const out = f.buffer(x.shape.with(axis, end - from), x.dtype);
     return linearMap(f, out, x, rows.take, { back: rows.spread, adds: 'back' });
   },
+  ['x'],
 );
 
 const joined = defineOwn('concat', (f, given: number, ...xs: readonly Arg[]) => {
@@ -81,6 +91,8 @@ const joined = defineOwn('concat', (f, given: number, ...xs: readonly Arg[]) => 
  * @throws ERR_ARGUMENT for an axis that they have not, and for no list of them; ERR_SHAPE, ERR_DTYPE
  */
 export function concat(xs: readonly Arg[], axis: number): Value {
-  if (Array.isArray(xs) && xs.length > 0) return joined(axis, ...(xs as readonly Arg[]));
-  throw refusal('nn.concat', 'xs', 'be a list of tensors and values', Array.isArray(xs) ? 'none' : shown(xs));
+  if (!Array.isArray(xs) || xs.length === 0)
+    throw refusal('nn.concat', 'xs', 'be a list of tensors and values', Array.isArray(xs) ? 'none' : shown(xs));
+  for (const [i, x] of xs.entries()) checkArg('nn.concat', `xs[${i}]`, x);
+  return joined(axis, ...(xs as readonly Arg[]));
 }

@@ -1,6 +1,6 @@
 import { refusal, shown } from '../../core/errors.ts';
 import { count, kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
-import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, checkArg, defineOwn, layerOf, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { rowsAdded } from './add-rows.ts';
 import { inParts } from './sample-products.ts';
 
@@ -73,7 +73,10 @@ const own = defineOwn('conv2d', (f, x: Arg, weight: Arg, bias: Arg | undefined, 
  *
  * @throws ERR_ARGUMENT for what is no option, and for `'same'` where no padding keeps the size; ERR_SHAPE, ERR_DTYPE
  */
-export function conv2d({ weight, bias }: Conv2d, x: Arg, options: Conv2dOptions = {}): Value {
+export function conv2d(layer: Conv2d, x: Arg, options: Conv2dOptions = {}): Value {
+  const { weight, bias } = layerOf('nn.conv2d', layer);
+  checkArg('nn.conv2d', 'x', x);
+  checkArg('nn.conv2d', 'weight', weight);
   const { stride, padding = 0, dilation, groups } = readOptions('nn.conv2d', options, schema);
   const reach = [1, 2].map((axis) => dilation * ((weight.shape[axis] ?? 1) - 1) + 1);
   // A kernel that is none is for the operation to refuse.

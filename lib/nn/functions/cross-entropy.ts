@@ -38,27 +38,31 @@ function sharesOfSamples(f: TapeFrame, labels: Tensor, samples: number, dtype: T
   return f.view(ones, [labels.size]);
 }
 
-const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options: Settled) => {
-  const x = tensorOf(logits);
-  for (const other of [options.weights, options.over]) if (isTensor(other)) f.tensor(other);
-  const terms = { ...options, logits: x, labels };
-  const out = f.buffer([1], 'f64');
-  f.ops.softmaxCrossEntropy({ ...terms, loss: out });
-  return lossOf(out, {
-    x: logits,
-    over: 'sum',
-    back: (grad, scale, samples) => {
-      if (samples !== undefined) checkSamples(logits, samples);
-      // The mean of each sample alone.
-      const alone =
-        samples !== undefined && options.over === undefined
-          ? { over: 1, rowWeights: sharesOfSamples(f, labels, samples, x.dtype) }
-          : {};
-      f.ops.softmaxCrossEntropyBackward({ ...terms, ...alone, grad, scale });
-    },
-    curvature: (direction, grad) => f.ops.softmaxCrossEntropyBackward({ ...terms, direction, grad }),
-  });
-});
+const own = defineLoss(
+  'crossEntropy',
+  (f, logits: Arg, labels: Tensor, options: Settled) => {
+    const x = tensorOf(logits);
+    for (const other of [options.weights, options.over]) if (isTensor(other)) f.tensor(other);
+    const terms = { ...options, logits: x, labels };
+    const out = f.buffer([1], 'f64');
+    f.ops.softmaxCrossEntropy({ ...terms, loss: out });
+    return lossOf(out, {
+      x: logits,
+      over: 'sum',
+      back: (grad, scale, samples) => {
+        if (samples !== undefined) checkSamples(logits, samples);
+        // The mean of each sample alone.
+        const alone =
+          samples !== undefined && options.over === undefined
+            ? { over: 1, rowWeights: sharesOfSamples(f, labels, samples, x.dtype) }
+            : {};
+        f.ops.softmaxCrossEntropyBackward({ ...terms, ...alone, grad, scale });
+      },
+      curvature: (direction, grad) => f.ops.softmaxCrossEntropyBackward({ ...terms, direction, grad }),
+    });
+  },
+  ['logits', 'labels'],
+);
 
 /**
  * The mean of −ln softmax(logits) at the labels, over the labels from 0 on: logits `[…, classes]`, labels i32 `[…]`. A

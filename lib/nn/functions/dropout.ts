@@ -15,15 +15,19 @@ const schema: Schema<{ rate: number }> = { rate: fraction(0) };
  * {@link forward} without one (Srivastava et al. 2014).
  * @throws ERR_ARGUMENT for another rate, and in a gradient without a seed
  */
-export const dropout: (x: Arg, options: DropoutOptions) => Value = defineOwn('dropout', (f, x: Arg, options) => {
-  const { rate } = readOptions('nn.dropout', options, schema);
-  const out = f.buffer(x.shape, x.dtype);
-  const place = f.tape.draw(tensorOf(x).size);
-  if (!place && f.tape.options.isRecording)
-    throw new OrthokitError('ERR_ARGUMENT', 'dropout: seed of the call must be a number in a gradient, got none');
-  // The same numbers again in place of a mask that is kept.
-  if (place && rate > 0)
-    return linearMap(f, out, x, (v, to) => f.ops.dropout({ x: v, out: to, rate, ...place }), { over: true });
-  f.ops.copy({ x: [tensorOf(x)], out: [out] });
-  return ruleOf(f, out, { x, back: 'same' });
-});
+export const dropout: (x: Arg, options: DropoutOptions) => Value = defineOwn(
+  'dropout',
+  (f, x: Arg, options) => {
+    const { rate } = readOptions('nn.dropout', options, schema);
+    const out = f.buffer(x.shape, x.dtype);
+    const place = f.tape.draw(tensorOf(x).size);
+    if (!place && f.tape.options.isRecording)
+      throw new OrthokitError('ERR_ARGUMENT', 'dropout: seed of the call must be a number in a gradient, got none');
+    // The same numbers again in place of a mask that is kept.
+    if (place && rate > 0)
+      return linearMap(f, out, x, (v, to) => f.ops.dropout({ x: v, out: to, rate, ...place }), { over: true });
+    f.ops.copy({ x: [tensorOf(x)], out: [out] });
+    return ruleOf(f, out, { x, back: 'same' });
+  },
+  ['x'],
+);

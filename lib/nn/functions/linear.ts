@@ -3,7 +3,7 @@ import { kind, type Resolved, readOptions, type Schema } from '../../core/schema
 import { isSameShape } from '../../core/shapes.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
-import { type Arg, defineOwn, isArg, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineOwn, isArg, layerOf, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { add } from './add.ts';
 import { rowsAdded } from './add-rows.ts';
 import { linearProducts } from './sample-products.ts';
@@ -40,52 +40,56 @@ type Maybe = Arg | undefined;
 const turn = 'transposed';
 
 /** alpha · x Wᵀ + b + addend. */
-const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias?: Maybe, addend?: Maybe, alpha?: number) => {
-  const products = f.tape.options.products ?? 'own';
-  const w = tensorOf(weight);
-  const a = f.rows(x);
-  const out = f.buffer(resized(x.shape, w.shape[0]!), x.dtype);
-  // c = alpha · op(a) op(b) + beta · c, all fields in one order: V8 is quickest where all objects are of one form.
-  const run = (a: Tensor, b: Tensor, c: Tensor, turned: 'a' | 'b' | '', beta: 0 | 1, of?: typeof products): void => {
-    const transA = turned === 'a' ? turn : undefined;
-    const transB = turned === 'b' ? turn : undefined;
-    f.ops.gemm({ a, b, c, addend: undefined, bias: undefined, alpha, beta, transA, transB, products: of });
-  };
-  if (addend && !isSameShape(addend.shape, out.shape))
-    throw refusal('linear', 'addend', `be [${out.shape}], as the result is`, `[${addend.shape}]`, 'ERR_SHAPE');
-  const added = addend && f.rows(addend);
-  const shift = bias && tensorOf(bias);
-  const beta = added ? 1 : 0;
-  f.ops.gemm({
-    a,
-    b: w,
-    c: f.rows(out),
-    addend: added,
-    bias: shift,
-    alpha,
-    beta,
-    transA: undefined,
-    transB: turn,
-    products,
-  });
-  const byWeight: Part = {
-    x: weight,
-    back: (grad, to, beta) => run(f.rows(grad), a, to, 'a', beta, products),
-    along: (dw, to, beta) => run(a, dw, f.rows(to), 'b', beta),
-    perSample: (grad, to, n) => run(f.samples(grad, n), f.samples(x, n), to, 'a', 0, products),
-    products: (grad, n) => linearProducts(f, grad, x, n, alpha),
-    adds: 'both',
-  };
-  const byX: Part = {
-    x,
-    back: (grad, to, beta) => run(f.rows(grad), w, f.rows(to), '', beta, products),
-    along: (dx, to, beta) => run(f.rows(dx), w, f.rows(to), 'b', beta),
-    adds: 'both',
-    last: true,
-  };
-  const rule = ruleOf(f, out, byWeight, rowsAdded(f, bias), byX, { x: addend, back: 'same' });
-  return { ...rule, isFree: true };
-});
+const product = defineOwn(
+  'linear',
+  (f, x: Arg, weight: Arg, bias?: Maybe, addend?: Maybe, alpha?: number) => {
+    const products = f.tape.options.products ?? 'own';
+    const w = tensorOf(weight);
+    const a = f.rows(x);
+    const out = f.buffer(resized(x.shape, w.shape[0]!), x.dtype);
+    // c = alpha · op(a) op(b) + beta · c, all fields in one order: V8 is quickest where all objects are of one form.
+    const run = (a: Tensor, b: Tensor, c: Tensor, turned: 'a' | 'b' | '', beta: 0 | 1, of?: typeof products): void => {
+      const transA = turned === 'a' ? turn : undefined;
+      const transB = turned === 'b' ? turn : undefined;
+      f.ops.gemm({ a, b, c, addend: undefined, bias: undefined, alpha, beta, transA, transB, products: of });
+    };
+    if (addend && !isSameShape(addend.shape, out.shape))
+      throw refusal('linear', 'addend', `be [${out.shape}], as the result is`, `[${addend.shape}]`, 'ERR_SHAPE');
+    const added = addend && f.rows(addend);
+    const shift = bias && tensorOf(bias);
+    const beta = added ? 1 : 0;
+    f.ops.gemm({
+      a,
+      b: w,
+      c: f.rows(out),
+      addend: added,
+      bias: shift,
+      alpha,
+      beta,
+      transA: undefined,
+      transB: turn,
+      products,
+    });
+    const byWeight: Part = {
+      x: weight,
+      back: (grad, to, beta) => run(f.rows(grad), a, to, 'a', beta, products),
+      along: (dw, to, beta) => run(a, dw, f.rows(to), 'b', beta),
+      perSample: (grad, to, n) => run(f.samples(grad, n), f.samples(x, n), to, 'a', 0, products),
+      products: (grad, n) => linearProducts(f, grad, x, n, alpha),
+      adds: 'both',
+    };
+    const byX: Part = {
+      x,
+      back: (grad, to, beta) => run(f.rows(grad), w, f.rows(to), '', beta, products),
+      along: (dx, to, beta) => run(f.rows(dx), w, f.rows(to), 'b', beta),
+      adds: 'both',
+      last: true,
+    };
+    const rule = ruleOf(f, out, byWeight, rowsAdded(f, bias), byX, { x: addend, back: 'same' });
+    return { ...rule, isFree: true };
+  },
+  ['x', 'weight'],
+);
 
 /** The shape with another last axis. */
 function resized(shape: readonly number[], width: number): number[] {
@@ -95,7 +99,8 @@ function resized(shape: readonly number[], width: number): number[] {
 }
 
 /** @internal A linear layer's result + addend. */
-export function linearWith(layer: Linear | Applied, x: Arg, addend: Maybe): Value {
+export function linearWith(given: Linear | Applied, x: Arg, addend: Maybe): Value {
+  const layer = layerOf('nn.linear', given);
   if ('apply' in layer) {
     const y = layer.apply(x);
     return addend ? add(addend, y) : y;

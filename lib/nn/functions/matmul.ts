@@ -53,4 +53,5 @@ export const matmul: (a: Arg, b: Arg, options?: MatmulOptions) => Value = define
     };
     return ruleOf(f, out, ofA, ofB);
   },
+  ['a', 'b'],
 );

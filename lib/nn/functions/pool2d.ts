@@ -24,22 +24,26 @@ const schema: Schema<Resolved<Pool2dOptions, 'stride'>> = {
  * @throws ERR_ARGUMENT for what is no option, and without kind or size; ERR_SHAPE for what are no images, or windows
  * that do not fit into them; ERR_DTYPE
  */
-export const pool2d: (x: Arg, options: Pool2dOptions) => Value = defineOwn('pool2d', (f, x: Arg, options) => {
-  const { kind, size, stride = size } = readOptions('nn.pool2d', options, schema);
-  const windows = { kind, size, stride };
-  const input = tensorOf(x);
-  const [images = 0, height = 0, width = 0, channels = 0] = x.shape;
-  const sides = [height, width].map((length) => Math.max(0, Math.floor((length - size) / stride) + 1));
-  const shape = [images, ...sides, channels];
-  const out = f.buffer(shape, x.dtype);
-  const isMax = kind === 'max';
-  const places = isMax && f.tape.options.isRecording ? f.buffer(shape, size > 16 ? 'i32' : 'u8') : undefined;
-  f.ops.pool2d({ ...windows, x: input, out, places });
-  return ruleOf(f, out, {
-    x,
-    back: (grad, gradX, beta) => f.ops.pool2dBackward({ ...windows, grad, places, gradX, beta }),
-    along: (dx: Tensor, to) =>
-      f.ops.pool2d({ ...windows, ...(isMax ? { x: input, follows: dx } : { x: dx }), out: to }),
-    adds: 'back',
-  });
-});
+export const pool2d: (x: Arg, options: Pool2dOptions) => Value = defineOwn(
+  'pool2d',
+  (f, x: Arg, options) => {
+    const { kind, size, stride = size } = readOptions('nn.pool2d', options, schema);
+    const windows = { kind, size, stride };
+    const input = tensorOf(x);
+    const [images = 0, height = 0, width = 0, channels = 0] = x.shape;
+    const sides = [height, width].map((length) => Math.max(0, Math.floor((length - size) / stride) + 1));
+    const shape = [images, ...sides, channels];
+    const out = f.buffer(shape, x.dtype);
+    const isMax = kind === 'max';
+    const places = isMax && f.tape.options.isRecording ? f.buffer(shape, size > 16 ? 'i32' : 'u8') : undefined;
+    f.ops.pool2d({ ...windows, x: input, out, places });
+    return ruleOf(f, out, {
+      x,
+      back: (grad, gradX, beta) => f.ops.pool2dBackward({ ...windows, grad, places, gradX, beta }),
+      along: (dx: Tensor, to) =>
+        f.ops.pool2d({ ...windows, ...(isMax ? { x: input, follows: dx } : { x: dx }), out: to }),
+      adds: 'back',
+    });
+  },
+  ['x'],
+);

@@ -7,4 +7,5 @@ export const reshape: (x: Arg, shape: readonly number[]) => Value = defineOwn(
     const out = f.buffer(f.view(x, shape).shape, x.dtype);
     return linearMap(f, out, x, (v, to) => f.ops.copy({ x: [f.view(v, to.shape)], out: [to] }));
   },
+  ['x'],
 );

@@ -35,6 +35,7 @@ export const turnHeads = defineOwn(
       f.ops.rope({ x: v, out: to, heads, turned, base, layout, turn, ...shift });
     return linearMap(f, f.buffer(x.shape, x.dtype), x, run('forward'), { back: run('backward'), over: true });
   },
+  ['x'],
 );
 
 /**

@@ -31,13 +31,17 @@ const schema: Schema<Resolved<SampleOptions>> = {
  *
  * @throws ERR_ARGUMENT for what is no option; ERR_UNSUPPORTED in a gradient; ERR_SHAPE, ERR_DTYPE
  */
-export const sample: (logits: Arg, options: SampleOptions) => Value = defineOwn('sample', (f, logits: Arg, options) => {
-  const { topK, position, ...others } = readOptions('nn.sample', options, schema);
-  if (f.tape.options.isRecording)
-    throw new OrthokitError('ERR_UNSUPPORTED', 'nn.sample: a draw must stand in nn.forward, got a gradient');
-  const rows = logits.shape.slice(0, -1);
-  const out = f.buffer(rows, 'i32');
-  const index = f.view(out, [...rows, 1]);
-  f.ops.rowTopK({ x: tensorOf(logits), index, among: topK, noise: 'gumbel', stream: position, ...others });
-  return ruleOf(f, out);
-});
+export const sample: (logits: Arg, options: SampleOptions) => Value = defineOwn(
+  'sample',
+  (f, logits: Arg, options) => {
+    const { topK, position, ...others } = readOptions('nn.sample', options, schema);
+    if (f.tape.options.isRecording)
+      throw new OrthokitError('ERR_UNSUPPORTED', 'nn.sample: a draw must stand in nn.forward, got a gradient');
+    const rows = logits.shape.slice(0, -1);
+    const out = f.buffer(rows, 'i32');
+    const index = f.view(out, [...rows, 1]);
+    f.ops.rowTopK({ x: tensorOf(logits), index, among: topK, noise: 'gumbel', stream: position, ...others });
+    return ruleOf(f, out);
+  },
+  ['logits'],
+);

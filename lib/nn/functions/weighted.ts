@@ -12,8 +12,12 @@ import { defineLoss, isLoss, tensorOf, type Value } from '../tape/define.ts';
 export const weighted: (terms: readonly (readonly [number, Value])[]) => Value = defineLoss(
   'weighted',
   (f, terms: readonly (readonly [number, Value])[]) => {
-    for (const [i, [, loss]] of terms.entries())
+    if (!Array.isArray(terms)) throw refusal('nn.weighted', 'terms', 'be a list', shown(terms));
+    for (const [i, term] of terms.entries()) {
+      if (!Array.isArray(term)) throw refusal('nn.weighted', `terms[${i}]`, 'be a factor and a loss', shown(term));
+      const [, loss] = term;
       if (!isLoss(loss)) throw refusal('nn.weighted', `terms[${i}]`, 'be a loss', shown(loss));
+    }
     const out = f.buffer([1], 'f64');
     const losses = terms.map(([, loss]) => loss);
     const factors = terms.map(([factor]) => factor);

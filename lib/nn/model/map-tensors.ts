@@ -1,3 +1,4 @@
+import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { buffer, isBuffer } from './parameters.ts';
 import { joined, places, replaced } from './tree.ts';
@@ -9,9 +10,10 @@ import { joined, places, replaced } from './tree.ts';
  * @example
  * const copy = nn.mapTensors(model, (tensor) => tensor.cast('f64'));
  *
- * @throws ERR_ARGUMENT for what is no object, and for tensors in a `Map` or a `Set`; what `f` throws
+ * @throws ERR_ARGUMENT for what is no object or no function, and for tensors in a `Map` or a `Set`; what `f` throws
  */
 export function mapTensors<M extends object>(model: M, f: (tensor: Tensor, path: string) => Tensor): M {
+  if (typeof f !== 'function') throw refusal('nn.mapTensors', 'f', 'be a function', shown(f));
   const made = new Map<Tensor, Tensor>();
   for (const [tensor, [path]] of places('nn.mapTensors', model)) {
     const copy = f(tensor, path!);

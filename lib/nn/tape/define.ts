@@ -1,4 +1,4 @@
-import { refusal } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { checkReached, type Frame, TapeFrame } from './frame.ts';
 import { located } from './located.ts';
@@ -6,11 +6,22 @@ import { type Part, type Product, ruleOf } from './parts.ts';
 import type { LossRule, Rule } from './rule.ts';
 import { runningTape } from './running.ts';
 import type { Tape } from './tape.ts';
-import { type Arg, isResult, tensorOf, type Value } from './value.ts';
+import { type Arg, isArg, isResult, tensorOf, type Value } from './value.ts';
 
 export type { TapeFrame } from './frame.ts';
 export { linearMap, lossOf, type Part, type Product, ruleOf } from './parts.ts';
 export { type Arg, isArg, isLoss, isResult, tensorOf, type Value } from './value.ts';
+
+/** @internal The fields of an argument are read before an operation can refuse it. */
+export function checkArg(where: string, name: string, x: unknown): void {
+  if (!isArg(x)) throw refusal(where, name, 'be a tensor or a value', shown(x));
+}
+
+/** @internal A layer, whose fields are operands. */
+export function layerOf<L extends object>(where: string, layer: L): L {
+  if (typeof layer === 'object' && layer !== null) return layer;
+  throw refusal(where, 'the layer', 'be an object', shown(layer));
+}
 
 /** Results of another call would get no gradient, nor would a parameter that is no value, and nobody would notice. */
 function checkSources(tape: Tape, name: string, args: readonly unknown[]): void {
@@ -33,17 +44,20 @@ function countUses(args: readonly unknown[]): void {
     else if (Array.isArray(x)) countUses(x);
 }
 
+/** `operands` are the names of the first arguments, which are tensors or values. */
 type Define<R> = <A extends unknown[]>(
   name: string,
   body: (frame: TapeFrame, ...args: A) => R,
+  operands?: readonly string[],
 ) => (...args: A) => Value;
 
 const definer =
   <R extends Rule | LossRule>(isLoss: boolean): Define<R> =>
-  (name, body) =>
+  (name, body, operands = []) =>
   (...args) => {
     try {
       const tape = runningTape(name);
+      for (let i = 0; i < operands.length; ++i) checkArg(`nn.${name}`, operands[i]!, args[i]);
       checkSources(tape, name, args);
       countUses(args);
       const frame = new TapeFrame(tape, name);
@@ -81,12 +95,15 @@ export const defineLoss: Define<LossRule> = definer(true);
  *   };
  * });
  *
- * @throws ERR_STATE from the function outside of a call
+ * @throws ERR_ARGUMENT for a body that is no function; from the function ERR_STATE outside of a call
  */
-export const defineFunction = <A extends unknown[]>(
+export function defineFunction<A extends unknown[]>(
   name: string,
   body: (frame: Frame, ...args: A) => Rule,
-): ((...args: A) => Value) => defineOwn(name, body);
+): (...args: A) => Value {
+  if (typeof body !== 'function') throw refusal('nn.defineFunction', 'body', 'be a function', shown(body));
+  return defineOwn(name, body);
+}
 
 /**
  * @internal A function of one input that gives its like and has a symmetric derivative, for which a kernel adds.
@@ -97,8 +114,12 @@ export const defineSymmetric = <A extends unknown[]>(
   isFree: boolean,
   body: (frame: TapeFrame, x: Tensor, out: Tensor, ...args: A) => Product,
 ): ((x: Arg, ...args: A) => Value) =>
-  defineOwn(name, (frame, x: Arg, ...args: A) => {
-    const out = frame.buffer(x.shape, x.dtype);
-    const part: Part = { x, back: body(frame, tensorOf(x), out, ...args), over: true, adds: 'both' };
-    return { ...ruleOf(frame, out, part), isFree };
-  });
+  defineOwn(
+    name,
+    (frame, x: Arg, ...args: A) => {
+      const out = frame.buffer(x.shape, x.dtype);
+      const part: Part = { x, back: body(frame, tensorOf(x), out, ...args), over: true, adds: 'both' };
+      return { ...ruleOf(frame, out, part), isFree };
+    },
+    ['x'],
+  );
