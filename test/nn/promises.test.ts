@@ -8,11 +8,25 @@ import * as nn from '../../lib/nn/index.ts';
 import { Folder } from '../files/folder.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu, kind as runs } from '../support/devices.ts';
+import { goal } from '../support/goal.ts';
 import { settledMemory } from '../support/settled.ts';
 import { cases, count, labels } from './cases.ts';
 
 /** Steps after which nothing may have grown; the emulated device takes a thousand times as long for one. */
 const many = runs === 'cpu' ? 300 : 40;
+/** Steps of a hundred lengths. */
+const lengths = runs === 'cpu' ? 500 : 200;
+/** Values of which the deep run keeps so many in each of its two sittings. */
+const kept = goal('R17', { ci: many, deep: 20_000 });
+
+const thrownBy = (call: () => unknown): unknown => {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+};
 
 describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
   const device = Device.open(kind);
@@ -51,10 +65,10 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
       return device.info.memory.bytes - x.byteLength - before;
     };
     const longest = run(100);
-    for (let i = 0; i < 200; ++i) expect(run(1 + ((37 * i) % 100))).toBeLessThanOrEqual(1.5 * longest);
+    for (let i = 0; i < lengths; ++i) expect(run(1 + ((37 * i) % 100))).toBeLessThanOrEqual(1.5 * longest);
   });
 
-  it('values that are kept cost nothing, and each read gives the number of its own step', async () => {
+  it('values that are kept cost nothing, and each read gives the number of its own step', kept.tagged, async () => {
     const model = made();
     using step = nn.valueAndGrad(loss, { seed: 1 });
     const x = input(4);
@@ -63,7 +77,7 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
     const expected: number[] = [];
     for (let i = 0; i < 3; ++i) values.push(step(model, x).value);
     const { live, bytes } = await settledMemory(device);
-    for (let i = 0; i < many; ++i) {
+    for (let i = 0; i < kept.count; ++i) {
       const { value } = step(model, x);
       values.push(value);
       reads.push(value.read());
@@ -71,9 +85,9 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
     expect(device.info.memory).toMatchObject({ live, bytes });
     expect(new Set(values).size).toBe(1);
     step.calls = 3;
-    for (let i = 0; i < many; ++i) expected.push((await step(model, x).value.read())[0]!);
+    for (let i = 0; i < kept.count; ++i) expected.push((await step(model, x).value.read())[0]!);
     expect((await Promise.all(reads)).map((numbers) => numbers[0])).toEqual(expected);
-    expect(new Set(expected).size).toBe(many);
+    expect(new Set(expected).size).toBe(kept.count);
   });
 
   it('two calls in turn have the bits of one after the other', async () => {
@@ -89,6 +103,62 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
     for (let i = 0; i < 3; ++i) alone.push([await bits(first(a, x))]);
     for (let i = 0; i < 3; ++i) alone[i]!.push(await bits(second(b, y)));
     expect(inTurn).toEqual(alone);
+  });
+
+  it('a parameter that was disposed of is refused by its path, before and between steps', async () => {
+    const model = made();
+    using step = nn.valueAndGrad(loss, { seed: 1 });
+    using optimizer = new AdamW(nn.select(model, '**'));
+    const x = input(4);
+    const { up, down, norm } = model;
+    const { grads } = step(model, x);
+    optimizer.step(grads);
+    const before = await down.weight.read();
+    up.weight.dispose();
+    const refused = { code: 'ERR_DISPOSED', message: expect.stringContaining('up.weight') };
+    expect(thrownBy(() => step(model, x))).toMatchObject(refused);
+    expect(thrownBy(() => optimizer.step(grads))).toMatchObject({ code: 'ERR_DISPOSED' });
+    expect(await down.weight.read()).toEqual(before);
+    using first = nn.valueAndGrad(loss, { seed: 1 });
+    expect(thrownBy(() => first(model, x))).toMatchObject(refused);
+    // With another in its place it goes on.
+    const weight = Tensor.zeros(device, [64, 16]);
+    const whole = { up: { ...up, weight }, down, norm };
+    expect((await step(whole, x).grads.get(weight)!.read()).some((value) => value !== 0)).toBe(true);
+  });
+
+  it.each(['propagate', 'skip', 'throw'] as const)('a loss of NaN is met as nonFinite says: %s', async (nonFinite) => {
+    using step = nn.valueAndGrad(loss, { seed: 1 });
+    const training = () => {
+      const model = nn.mapTensors(initial, (tensor) => tensor.copy());
+      const optimizer = new AdamW(nn.select(model, '**'), { nonFinite });
+      const train = (x: Tensor, calls: number) => {
+        step.calls = calls;
+        const { value, grads } = step(model, x);
+        optimizer.step(grads);
+        return value.read();
+      };
+      const bits = () => Promise.all(nn.parameters(model).map((tensor) => tensor.read()));
+      return { train, bits, optimizer };
+    };
+    const initial = made();
+    const [one, other] = [training(), training()];
+    const x = input(4);
+    await one.train(x, 0);
+    const before = await one.bits();
+    const spoiled = one.train(Tensor.full(device, x.shape, Number.NaN), 1);
+    if (nonFinite === 'throw') await expect(spoiled).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    else expect((await spoiled)[0]).toBeNaN();
+    const after = await one.bits();
+    if (nonFinite === 'propagate') expect(after.flatMap((numbers) => [...numbers]).every(Number.isNaN)).toBe(true);
+    else {
+      expect(after).toEqual(before);
+      // The next step is as if that one had not been.
+      await one.train(x, 2);
+      for (const calls of [0, 2]) await other.train(x, calls);
+      expect(await one.bits()).toEqual(await other.bits());
+    }
+    for (const { optimizer } of [one, other]) optimizer.dispose();
   });
 
   it('state is saved by path: files do not grow, a fresh model takes it, and other paths are refused by name', async () => {
@@ -186,12 +256,7 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
           const y = one.call(m, index, target);
           return one.isLoss ? y : nn.sum(y);
         }, one.options);
-        let thrown: unknown;
-        try {
-          step(model);
-        } catch (error) {
-          thrown = error;
-        }
+        const thrown = thrownBy(() => step(model));
         // Leading axes of what layers are given are free, and rows may be as many as these.
         if (fault === 'rank' && 'xyr'.includes(name) && thrown === undefined) continue;
         expect(thrown, `${name} of another ${fault}`).toBeInstanceOf(OrthokitError);
