@@ -159,6 +159,8 @@ WITH_PRODUCTS = ["mlp", "gpt", "gpt of heads", "llama, halves", "cnn"]
 # Differences of gradients, as hvp takes them, want a loss that is not bent too strongly: not that of small rows that are
 # divided by their size.
 WITH_HESSIAN = ["mlp", "gpt", "gpt of heads", "cnn"]
+# Trained for 500 steps in place of 200; of the later losses every twentieth is written.
+LONG = ["gpt of heads", "cnn"]
 
 
 def plain(tensor):
@@ -183,7 +185,7 @@ def solved(name, forward, specs, x, target):
     trained = {path: nn.Parameter(t.clone()) for path, t in params.items()}
     optimizer = torch.optim.AdamW(trained.values(), lr=0.01, weight_decay=0.1)
     losses = []
-    for _ in range(200):
+    for _ in range(500 if name in LONG else 200):
         optimizer.zero_grad()
         value = loss(trained)
         value.backward()
@@ -200,7 +202,8 @@ def solved(name, forward, specs, x, target):
         "logits": plain(logits),
         "tangent": plain(tangent),
         **{kind: {path: plain(t) for path, t in one.items()} for kind, one in products.items()},
-        "losses": losses,
+        "losses": losses[:200],
+        **({"laterLosses": losses[219::20]} if name in LONG else {}),
     }
 
 

@@ -1,5 +1,5 @@
 // The networks of scripts/golden/networks.py.
-import { type Device, Tensor } from '../../lib/index.ts';
+import { Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 
 interface Block {
@@ -103,16 +103,16 @@ const llama =
   };
 
 /** Running moments, which a gradient moves on and does not read. */
-const moments = (device: Device, channels: number) => ({
-  mean: nn.buffer(Tensor.zeros(device, [channels], { dtype: 'f64' })),
-  variance: nn.buffer(Tensor.zeros(device, [channels], { dtype: 'f64' })),
+const moments = ({ device, dtype }: Tensor, channels: number) => ({
+  mean: nn.buffer(Tensor.zeros(device, [channels], { dtype })),
+  variance: nn.buffer(Tensor.zeros(device, [channels], { dtype })),
 });
 
 const cnn = (m: Cnn & Llama, x: Tensor): nn.Value => {
   let y = nn.conv2d(m.conv1, x, { padding: 'same' });
-  y = nn.pool2d(nn.relu(nn.batchNorm({ ...m.norm1, ...moments(x.device, 4) }, y)), { kind: 'max', size: 2 });
+  y = nn.pool2d(nn.relu(nn.batchNorm({ ...m.norm1, ...moments(x, 4) }, y)), { kind: 'max', size: 2 });
   y = nn.conv2d(m.conv2, y, { padding: 'same' });
-  y = nn.pool2d(nn.relu(nn.batchNorm({ ...m.norm2, ...moments(x.device, 5) }, y)), { kind: 'average', size: 2 });
+  y = nn.pool2d(nn.relu(nn.batchNorm({ ...m.norm2, ...moments(x, 5) }, y)), { kind: 'average', size: 2 });
   return nn.linear(m.head, nn.reshape(y, [x.shape[0]!, 20]));
 };
 
