@@ -91,7 +91,8 @@ async function checkTie({ target, given: [first, ...others] }: Target): Promise<
 /**
  * Copies tensors, such as those of a file, into a model: each into the tensor whose path is its name, or where `map`
  * says. All of the model are given, and nothing else; floating dtypes are converted. Of tied tensors one path is
- * enough, and of two both are equal. What does not fit is found before anything is copied.
+ * enough, and of two both are equal. What does not fit is found before anything is copied. It is awaited, as tied
+ * tensors are read back to be compared.
  *
  * @param tensors Tensors by name, on the device of the model, as `loadTensors` gives them.
  * @example
