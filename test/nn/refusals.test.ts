@@ -1,5 +1,5 @@
 // Devices: cpu
-// What is no tensor, value, layer or list is refused by functions of orthokit/nn, by its name.
+// Functions of orthokit/nn refuse by its name an argument that is no tensor, value, layer or list.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';

@@ -81,7 +81,7 @@ describe.each(devices)('conv2d on %s', (kind) => {
     ['a large mean', (v: number) => v + 1000, (v: number) => v, all],
     ['no sign', Math.abs, Math.abs, all],
     ['pixels of all sizes', (v: number, i: number) => v * Math.exp(3 * Math.sin(i)), (v: number) => v, all.slice(0, 2)],
-    ['kernels of all sizes', (v: number) => v, (v: number, i: number) => v * 1e3 ** (i % 3), ['forward']],
+    ['kernels of all sizes', (v: number) => v, (v: number, i: number) => v * 1e3 ** (i % 3), all.slice(0, 1)],
   ] as const)(
     'is as near as the direct way and sums in f32 are, of data with %s',
     async (_, ofPixels, ofKernels, held) => {
