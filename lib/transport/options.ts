@@ -112,7 +112,10 @@ export interface SinkhornOptions extends TaskOptions<TransportProgress> {
   method?: TransportMethod | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
-  /** Most sweeps in all, and most evaluations of `'lbfgs'`: whole, at least 1. Default: 1000. */
+  /**
+   * Most sweeps in all, and most evaluations of `'lbfgs'`: whole, at least 1. Default: 1000. Below 100 sweeps or 20
+   * Newton steps, `'auto'` tries one method after the other, each within the whole bounds.
+   */
   maxSweeps?: number | undefined;
   /** Most Newton steps tried, in all: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;

@@ -1,4 +1,5 @@
 import type { Dtype } from '../core/dtypes.ts';
+import { Owned } from '../core/owned.ts';
 import { Tensor } from '../core/tensor.ts';
 import {
   type Settings,
@@ -66,8 +67,35 @@ export async function sinkhorn<D extends Dtype>(
   options: SinkhornOptions = {},
 ): Promise<TransportResult<D>> {
   const settings = settingsOf('sinkhorn', options);
-  const result = await solveCosts<D>(costsOf(settings.op, cost), settings);
+  const isShared = settings.maxSweeps >= leastShared.sweeps && settings.maxNewton >= leastShared.newton;
+  const costs = costsOf(settings.op, cost);
+  const method = settings.method ?? (isBalanced(settings.penalties) ? methodFor(costs) : 'sinkhorn');
+  const result =
+    method === 'auto' && !isShared ? await nearestOf<D>(cost, costs, settings) : await solveCosts<D>(costs, settings);
   return settled(settings.op, result, settings.throwUnlessConverged);
+}
+
+/** Bounds below which methods have too little to share: each is tried with all of it. */
+const leastShared = { sweeps: 100, newton: 20 } as const;
+
+/** By one method after the other until one converges, or the nearest result. The first costs are taken over. */
+async function nearestOf<D extends Dtype>(
+  cost: Tensor<D> | PointClouds<D>,
+  first: StoredCost | PointCost,
+  settings: Settings,
+): Promise<TransportResult<D>> {
+  using tried = new Owned();
+  let nearest: TransportResult<D> | undefined;
+  for (const method of ['sns', 'lbfgs', 'sinkhorn'] as const) {
+    const costs = nearest ? costsOf(settings.op, cost) : first;
+    const result = tried.add(await solveCosts<D>(costs, { ...settings, method }));
+    const isNearer = nearest === undefined || result.marginalError < nearest.marginalError;
+    if (isNearer || result.status === 'converged') nearest = result;
+    // No method carries what no plan does.
+    if (result.status === 'converged' || result.status === 'infeasible') break;
+  }
+  tried.release(nearest!);
+  return nearest!;
 }
 
 /** Bytes of a matrix of costs up to which those of points are stored by default. */
