@@ -70,6 +70,14 @@ export function smallProblem(seed: number): RandomProblem {
   return { n, m, cost, a, b, range, eps: range * 10 ** -(3 + 3 * next()) };
 }
 
+/** An assignment of 40 to 40, each to a partner that costs nothing, among uniform costs. */
+export function assignment(): Float64Array {
+  const next = splitmix(3);
+  const cost = Float64Array.from({ length: 40 * 40 }, next);
+  for (let i = 0; i < 40; i++) cost[40 * i + ((7 * i) % 40)] = 0;
+  return cost;
+}
+
 function planeCosts(n: number, m: number, next: () => number): Float64Array {
   const points = Float64Array.from({ length: 2 * (n + m) }, next);
   return Float64Array.from({ length: n * m }, (_, at) => {
