@@ -23,4 +23,5 @@ it('R1: a request of a solver for memory of a cuda device that fails', {
   expect(problems).toEqual([]);
   expect(cases).toBeGreaterThan(15);
   expect(failures).toBeGreaterThan(requests.deep ? 1000 : 30);
+  requests.record(failures);
 });
