@@ -9,9 +9,10 @@ import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { compileLibrary } from '../support/library.ts';
 import { Folder } from './folder.ts';
+import { timeOf } from './killed.ts';
 
 const count = 30_000;
-const kills = goal('R3', { ci: 300, deep: 20_000 });
+const kills = goal('R3', { ci: 150, deep: 20_000 });
 /** Bytes that a disk writes at once. */
 const block = 4096;
 const cuts = goal('R4', { ci: 500, deep: 50_000 });
@@ -65,11 +66,11 @@ describe('R3: a process that is killed while it saves', kills.tagged, () => {
       using folder = new Folder();
       const child = compile(code);
       const file = folder.file('x');
-      await save(file, 0);
+      const ms = await timeOf(() => save(file, 0));
       let last = 0;
       let midway = 0;
       await kills.each(async (seed) => {
-        const acknowledged = await runAndKill(child, file, last + 1, 29 * uniform(seed)());
+        const acknowledged = await runAndKill(child, file, last + 1, 1.2 * ms * uniform(seed)());
         const found = await load(file);
         // A save that was acknowledged is never lost, and one beyond it may have been under way.
         expect(found).toBeGreaterThanOrEqual(acknowledged);

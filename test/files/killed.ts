@@ -14,6 +14,16 @@ export interface Kill {
 /** The cost of a run that has ended, in milliseconds and reports of progress; nothing of one that was killed. */
 export type Ended = { ms: number; reports: number } | undefined;
 
+/**
+ * Milliseconds of one of five saves. Kills at times that are drawn within a little more than that hit any moment of a save,
+ * whatever the disk.
+ */
+export async function timeOf(save: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  for (let i = 0; i < 5; i++) await save();
+  return (performance.now() - begin) / 5;
+}
+
 /** Calls a function of a family, of the same name or not, in a process that is killed. */
 export function killed(
   name: keyof typeof familyOf,
