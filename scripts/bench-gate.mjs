@@ -4,8 +4,8 @@
 // usage: npm run bench:gate [-- [--quick] [--turns n] [--accept 'reason'] [--bench program] [--record file]]
 // --accept records what is worse, better or new, with its reason, and writes docs/performance.md; --quick takes a quarter of
 // the ratios, without peers; --bench gates another build than build/cpu. Times are those of processors, so a busy machine
-// only makes it longer: within ten minutes. Exit codes: 0 nothing is worse, 1 something is, 2 wrong usage, 3 nothing is
-// recorded of this machine.
+// only makes it longer: within ten minutes. Exit codes: 0 nothing is worse, 1 something is, 2 wrong usage, 3 a ratio that was
+// raced has never been recorded of this machine, so that nothing can be said of it.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { measurer } from './bench-gate/measure.mjs';
@@ -104,8 +104,14 @@ function main() {
     console.log("Nothing is recorded of this machine: npm run bench:gate -- --accept 'reason' records it.");
     return 3;
   }
-  if (count('worse') > 0) console.log("What must be slower is recorded by npm run bench:gate -- --accept 'reason'.");
-  return count('worse') > 0 ? 1 : 0;
+  if (count('worse') > 0) {
+    console.log("What must be slower is recorded by npm run bench:gate -- --accept 'reason'.");
+    return 1;
+  }
+  const unknown = rows.filter(({ verdict }) => verdict === 'new').map(({ name }) => name);
+  if (unknown.length === 0) return 0;
+  console.log(`Never recorded of this machine, by npm run bench:gate -- --accept 'reason': ${unknown.join(', ')}`);
+  return 3;
 }
 
 try {

@@ -116,6 +116,20 @@ it('knows a machine by its processor and instruction set', () => {
   expect(gate([], { ISA: 'avx512' }).status).toBe(3);
 });
 
+it('passes no ratio that was never recorded', () => {
+  rmSync(record, { force: true });
+  gate(['--accept', 'first']);
+  const changed = recorded();
+  for (const { ratios } of Object.values<{ ratios: object }>(changed.machines))
+    Reflect.deleteProperty(ratios, 'softmax');
+  writeFileSync(record, JSON.stringify(changed));
+  const { status, stdout } = gate([]);
+  expect(stdout).toContain("Never recorded of this machine, by npm run bench:gate -- --accept 'reason': softmax\n");
+  expect(status).toBe(3);
+  // A ratio that is worse comes first.
+  expect(gate([], { SLOW: 'sgd 2000' }).status).toBe(1);
+});
+
 it.each([
   [['--accept', ' '], /--accept must have a reason/],
   [['--turns', '1'], /--turns must be 2 or more, got 1/],
