@@ -3,8 +3,9 @@
 //        node scripts/mutants.mjs again <seed> <id…>     others of the same kind in the place of some that do not
 //                                                        compile, or whose lines are no more
 //        node scripts/mutants.mjs check                  each applies to one place
-//        node scripts/mutants.mjs run [area|id…]         those without a result for the sources and tests as they are, of
-//                                                        some areas or of all, or these; each is recorded as it ends
+//        node scripts/mutants.mjs run [area|id…]         those without a result for their file and the test that caught
+//                                                        them as they are, of some areas or of all, or these; each is
+//                                                        recorded as it ends
 // A mutant that changes nothing that could be seen has `equivalent` in test/mutants/results.json, with the reason, and is
 // run only by its id.
 import { spawnSync } from 'node:child_process';
@@ -142,7 +143,11 @@ function runOne(tree, mutant) {
       const built = bash(test.prepare, tree);
       if (built.status !== 0) return { result: 'does not compile' };
       const { status } = bash(test.run, tree);
-      if (status !== 0) return { result: 'caught', by: test.name, ...(status === 124 ? { hangs: true } : {}) };
+      if (status !== 0)
+        return {
+          ...{ result: 'caught', by: test.name, judges: test.judges },
+          ...(status === 124 ? { hangs: true } : {}),
+        };
     } finally {
       writeFileSync(target, text);
     }
@@ -151,10 +156,21 @@ function runOne(tree, mutant) {
   return { result: 'survived', tried };
 }
 
-/** True where this commit has the sources and tests of another one. */
-const isLike = (commit) =>
-  commit !== undefined &&
-  bash(`git diff --quiet ${commit} HEAD -- native lib test ':!test/mutants'`, root).status === 0;
+/** True where this commit has the files of another one. */
+const isLike = (commit, ...files) =>
+  bash(`git diff --quiet ${commit} HEAD -- ${files.map((file) => `'${file}'`).join(' ')}`, root).status === 0;
+
+/**
+ * True where nothing is to be run: a mutant that was caught is caught while its file and the test are as they were; any
+ * change may catch one that was not.
+ */
+function isDone(mutant, result) {
+  if (result?.replacement !== mutant.replacement) return false;
+  if (result.equivalent) return true;
+  return result.result === 'caught'
+    ? isLike(result.commit, mutant.file, ...result.judges)
+    : isLike(result.commit, 'native', 'lib', 'test', ':!test/mutants');
+}
 
 function run(words) {
   const { mutants } = read(file);
@@ -163,8 +179,7 @@ function run(words) {
   if (unknown.length > 0) throw new Error(`there is no area and no mutant ${unknown.join(', ')}`);
   const commit = bash('git rev-parse --short=7 HEAD', root).stdout.trim();
   const meant = mutants.filter(({ id, area }) => words.length === 0 || words.includes(area) || words.includes(id));
-  const isDone = ({ id }) => results[id]?.equivalent || isLike(results[id]?.commit);
-  const chosen = meant.filter((mutant) => words.includes(mutant.id) || !isDone(mutant));
+  const chosen = meant.filter((mutant) => words.includes(mutant.id) || !isDone(mutant, results[mutant.id]));
   const tree =
     chosen.length > 0 &&
     prepareTree(
@@ -174,10 +189,12 @@ function run(words) {
   for (const mutant of chosen) {
     const begin = Date.now();
     const outcome = runOne(tree, mutant);
-    const { equivalent } = results[mutant.id] ?? {};
+    const { equivalent, replacement } = results[mutant.id] ?? {};
+    const isEquivalent = equivalent && outcome.result === 'survived' && replacement === mutant.replacement;
     results[mutant.id] = {
       ...outcome,
-      ...(equivalent && outcome.result === 'survived' ? { equivalent } : {}),
+      ...(isEquivalent ? { equivalent } : {}),
+      replacement: mutant.replacement,
       commit,
       seconds: Math.round((Date.now() - begin) / 1000),
     };

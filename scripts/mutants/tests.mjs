@@ -1,5 +1,6 @@
 // The tests that should catch a mutant, the narrowest first: commands for bash, in the tree that holds it. What a test
-// reads is built as it is needed, so that a mutant that is caught at once costs one file.
+// reads is built as it is needed, so that a mutant that is caught at once costs one file. `judges` are the files that make
+// the test: a mutant that it has caught is caught while they and the mutant's own file are as they were.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { groups } from '../operations.mjs';
@@ -22,7 +23,8 @@ const addon = commands(
 /** Test files, until one test fails. */
 function files(name, list, { prepare = 'true', device = 'cpu' } = {}) {
   const step = device === 'cuda' ? 'vitest_on_cuda none' : 'vitest';
-  return { name, prepare, run: `bash scripts/jobs/steps.sh ${step} --bail=1 ${list.join(' ')}` };
+  const judges = [...list.map((file) => `${file}*`), 'test/support'];
+  return { name, prepare, run: `bash scripts/jobs/steps.sh ${step} --bail=1 ${list.join(' ')}`, judges };
 }
 
 /** An operation's own examples, those of all, and random programs of them. */
@@ -35,27 +37,37 @@ function harness(op, { preset, device, programs }) {
   const verify = `${on}${folder}/orthokit_bench --verify --device ${device}`;
   const cases = `${folder}/mutant.txt`;
   const list = `node scripts/cases.mjs ${folder}/orthokit_bench --op ${op} > ${cases}`;
-  const own = {
+  const group = groups.get(op);
+  const own = [':(glob)native/bench/*', `native/ops/${group}/${op}.h`, `native/bench/reference/${group}/${op}.cpp`];
+  const judges = isOperation(op) ? own : ['native/bench'];
+  const alone = {
     name: `--verify, ${op}`,
     prepare,
+    judges,
     run: `${list} && for offset in 0 1; do ${verify} --offset $offset --cases ${cases} || exit 1; done`,
   };
-  if (preset !== 'cpu' && preset !== 'emulated') return [{ ...own, name: `${own.name}, ${preset}` }];
+  if (preset !== 'cpu' && preset !== 'emulated') return [{ ...alone, name: `${alone.name}, ${preset}` }];
   const torture = `${on}${folder}/orthokit_torture programs --count ${programs} --device ${device}`;
   const reversed = 'ORTHOKIT_EMULATOR_ORDER=reverse ORTHOKIT_EMULATOR_STREAMS=deferred ';
   return [
-    ...(isOperation(op) ? [own] : []),
+    ...(isOperation(op) ? [alone] : []),
     ...(isOperation(op) && device === 'cuda'
       ? [
           {
             name: `--verify, ${op}, in reverse order`,
             prepare,
+            judges,
             run: commands(list, `${reversed}${verify} --cases ${cases}`),
           },
         ]
       : []),
-    { name: '--verify', prepare, run: verify },
-    { name: 'R7', prepare: built(preset, 'orthokit_torture', ...plugin), run: torture },
+    { name: '--verify', prepare, run: verify, judges: ['native/bench'] },
+    {
+      name: 'R7',
+      prepare: built(preset, 'orthokit_torture', ...plugin),
+      run: torture,
+      judges: ['native/bench', 'test/torture'],
+    },
   ];
 }
 
@@ -87,19 +99,20 @@ const testsOfArea = {
   },
   core(mutant) {
     const isOfAddon = mutant.file.startsWith('native/addon/');
-    const program = (name, target, words) => ({
+    const program = (name, target, words, ...judges) => ({
       name,
       prepare: built('cpu', target),
       run: `build/cpu/${target}${words}`,
+      judges,
     });
     return [
       ...(isOfAddon
         ? []
         : [
-            program('C++ tests', 'orthokit_native_tests', ''),
-            program('R9', 'orthokit_torture', ' claims'),
-            program('--verify', 'orthokit_bench', ' --verify'),
-            program('R7', 'orthokit_torture', ' programs --count 300'),
+            program('C++ tests', 'orthokit_native_tests', '', 'test/native'),
+            program('R9', 'orthokit_torture', ' claims', 'native/bench', 'test/torture'),
+            program('--verify', 'orthokit_bench', ' --verify', 'native/bench'),
+            program('R7', 'orthokit_torture', ' programs --count 300', 'native/bench', 'test/torture'),
           ]),
       files('tests near', testsNear(mutant, 'cpu', 3), { prepare: addon }),
       files('tests of tensors and devices', ['test/core', 'test/files', 'test/lifecycle'], {
@@ -129,5 +142,5 @@ const testsOfArea = {
   },
 };
 
-/** @returns {{ name: string, prepare: string, run: string }[]} */
+/** @returns {{ name: string, prepare: string, run: string, judges: string[] }[]} */
 export const testsOf = (mutant) => testsOfArea[mutant.area](mutant, path.parse(mutant.file).name);
