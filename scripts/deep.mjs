@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { doneOf, reasonOf } from './deep/log.mjs';
 import { countsOf, pageOf, rowsOf } from './deep/page.mjs';
 import { parts } from './deep/parts.mjs';
 
@@ -32,8 +33,9 @@ if (args.includes('--list')) {
 }
 
 const git = (...words) => spawnSync('git', words, { encoding: 'utf8' }).stdout.trim();
-// The page that this command writes is no part of what runs.
-const changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!docs/reliability-runs.md');
+// Files that this command writes are no part of what runs.
+const written = ['docs/reliability-runs.md', 'test/mutants/results.json'].map((file) => `:!${file}`);
+const changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ...written);
 const commit = git('rev-parse', '--short', 'HEAD') + (changed ? '-dirty' : '');
 const named = args.some((word) => !word.startsWith('--'));
 const done = read();
@@ -61,19 +63,20 @@ function run({ name, run, env = {} }) {
         .split('\n')
         .map((line) => JSON.parse(line))
     : [];
-  const tail = readFileSync(log, 'utf8').trimEnd().split('\n');
-  const result =
-    status === 0 ? 'passed' : status === 124 ? `FAILED: over ${minutes} minutes` : `FAILED (${status ?? signal})`;
-  if (status !== 0) console.log(tail.slice(-60).join('\n'));
+  const text = readFileSync(log, 'utf8');
+  const failed = status !== 0;
+  const ended = status === 124 ? `over ${minutes} minutes` : `${status ?? signal}`;
+  if (failed) console.log(text.trimEnd().split('\n').slice(-60).join('\n'));
   return {
     part: name,
     commit,
     date: new Date().toISOString().slice(0, 10),
     minutes: ((performance.now() - begin) / 60_000).toFixed(1),
     machine: `${os.cpus()[0].model.trim()}, ${os.availableParallelism()} cores, Node.js ${process.version}`,
-    counts: countsOf(records),
-    seed: records.length > 0 ? seed : '',
-    result,
+    counts: countsOf(records) || doneOf(text),
+    // A case that fails may be the first one that would have been recorded.
+    seed: records.length > 0 || (failed && env.ORTHOKIT_DEEP) ? seed : '',
+    result: failed ? `FAILED (${ended}): ${reasonOf(text)}` : 'passed',
   };
 }
 

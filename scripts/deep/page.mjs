@@ -45,11 +45,15 @@ export function pageOf(parts, rows) {
   return `${head}${parts.map((part) => line(rows.get(part) ?? never(part))).join('\n')}\n`;
 }
 
-/** `3 × 1,200` for records of a goal's cases. */
+/** `R3: 20,000 + 3 × 1,200` for records of a goal's cases. */
 export function countsOf(records) {
   const byGoal = new Map();
   for (const { goal, cases } of records) byGoal.set(goal, [...(byGoal.get(goal) ?? []), cases]);
-  return [...byGoal]
-    .map(([goal, counts]) => `${goal}: ${counts.map((n) => n.toLocaleString('en')).join(' + ')}`)
-    .join('; ');
+  return [...byGoal].map(([goal, counts]) => `${goal}: ${sumOf(counts)}`).join('; ');
+}
+
+function sumOf(counts) {
+  const times = new Map();
+  for (const n of counts) times.set(n, (times.get(n) ?? 0) + 1);
+  return [...times].map(([n, k]) => `${k > 1 ? `${k} × ` : ''}${n.toLocaleString('en')}`).join(' + ');
 }

@@ -158,6 +158,7 @@ interpret() { # <architecture> examples|own|double|cublas|turing
   ORTHOKIT_EMULATOR_PTX=build/ptx/kernels-sm_$1.txt ORTHOKIT_CUBLAS=$cublas \
     ORTHOKIT_EMULATOR_COUNTERS=build/ptx/counters-sm_$1-$2.jsonl \
     "$emulated/orthokit_bench" --verify --device cuda "${cases[@]}" "${against[@]}" > "build/ptx/verified-sm_$1-$2.jsonl"
+  wc -l < "build/ptx/verified-sm_$1-$2.jsonl" | xargs echo "operations and cases verified:"
 }
 
 # Every operation on each instruction set of this processor, against the reference; with the same bits on parts of tensors.

@@ -1,6 +1,7 @@
 // Devices: cpu
 // The record of deep runs: what is written is read again, and nothing is lost.
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 
@@ -11,6 +12,10 @@ const { countsOf, pageOf, rowsOf } = (await import(path.join(scripts, 'deep', 'p
   pageOf(parts: string[], rows: Map<string, Row>): string;
   rowsOf(text: string): Map<string, Row>;
 };
+const { doneOf, reasonOf } = (await import(path.join(scripts, 'deep', 'log.mjs'))) as Record<
+  'doneOf' | 'reasonOf',
+  (log: string) => string
+>;
 const { parts } = (await import(path.join(scripts, 'deep', 'parts.mjs'))) as { parts: { name: string; run: string }[] };
 
 const row: Row = {
@@ -45,6 +50,49 @@ it('adds up what each test of a goal has done', () => {
     { goal: 'R4', cases: 7 },
   ];
   expect(countsOf(records)).toBe('R3: 20,000 + 2,000; R4: 7');
+  const alike = [6, 2000, 2000, 6, 2000].map((cases) => ({ goal: 'R10', cases }));
+  expect(countsOf(alike)).toBe('R10: 2 × 6 + 3 × 2,000');
+});
+
+it('says how much was done where no goal has recorded it', () => {
+  const tests = ' Test Files  1 failed | 14 passed (15)\n      Tests  1 failed | 1369 passed (1370)\n';
+  expect(doneOf(`${tests}\n      Tests  31 passed (31)\n`)).toBe('1,400 tests');
+  const lines = 'operations and cases verified: 812\norder of threads reverse, of streams eager, products own: …\n';
+  expect(doneOf(`${lines}${lines.split('\n')[1]}\n`)).toBe('812 operations and cases, 2 orders');
+  expect(doneOf('38 ratios: 0 worse, 0 better\n')).toBe('38 ratios');
+  expect(doneOf('all is well\n')).toBe('');
+});
+
+it('tells of a failure how to replay it, else which test or what was said last', () => {
+  const replay = 'seed=47 replay: bash scripts/run.sh replay R7 --seed 47';
+  const failure = ' FAIL  test/reliability/programs.test.ts > R7 > are right';
+  expect(reasonOf(`a\n${failure}\nError: 0 of 1\nR7: ${replay}\n\nR7: ${replay}8\nz\n`)).toBe(replay);
+  expect(reasonOf(`a\n${failure}\nz\n`)).toBe('test/reliability/programs.test.ts > R7 > are right');
+  expect(reasonOf('a\nno space left\n\n')).toBe('no space left');
+});
+
+/** Goals that tests have, by their tags. */
+function goalsOfTests(): string[] {
+  const folder = path.join(import.meta.dirname, '..');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'));
+  const found = files
+    .filter((name) => name !== path.join('scripts', 'deep.test.ts'))
+    .flatMap((name) => [...readFileSync(path.join(folder, name), 'utf8').matchAll(/(?:goal\(|\[)'(R\d+)'/g)]);
+  return [...new Set(found.map(([, name]) => name!))].sort();
+}
+
+it('has a part for each goal of the tests', () => {
+  const names = parts.map(({ name }) => name);
+  const goals = goalsOfTests();
+  expect(goals.length).toBeGreaterThan(20);
+  expect(goals.filter((goal) => !names.some((name) => name === goal || name.startsWith(`${goal} 1/`)))).toEqual([]);
+});
+
+it('has a row on the page for each part, and no other', () => {
+  const page = readFileSync(path.join(scripts, '..', 'docs', 'reliability-runs.md'), 'utf8');
+  const names = parts.map(({ name }) => name);
+  expect([...rowsOf(page).keys()]).toEqual(names);
+  expect(pageOf(names, rowsOf(page))).toBe(page);
 });
 
 it('has parts of different names', () => {
