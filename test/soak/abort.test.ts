@@ -13,7 +13,7 @@ import { clock, Machine } from '../support/machine.ts';
 import { settledMemory } from '../support/settled.ts';
 import { abortable, type Call } from './abort-calls.ts';
 
-const aborts = goal('R18', { ci: 5, deep: 500 });
+const aborts = goal('R18', { ci: 3, deep: 500 });
 
 /**
  * Milliseconds from an abort to the answer, without what the machine takes from another process meanwhile: 99 times of 100,

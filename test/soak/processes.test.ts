@@ -16,7 +16,7 @@ const ways = {
 } as const;
 type Way = keyof typeof ways;
 
-const ends = goal('R16', { ci: 60, deep: 5000 });
+const ends = goal('R16', { ci: 42, deep: 5000 });
 
 /** The folder in which a process that crashes leaves its core. */
 const folder = new Folder();

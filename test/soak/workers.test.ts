@@ -3,10 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
 import { goal } from '../support/goal.ts';
-import { runAxis } from '../support/selection.ts';
 
 const workers = 100;
-const processes = goal('R15', { ci: runAxis() === 'node' ? 1 : 2, deep: 200 });
+const processes = goal('R15', { ci: 1, deep: 200 });
 
 describe('R15: worker threads with devices', processes.tagged, () => {
   it(
