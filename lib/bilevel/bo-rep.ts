@@ -99,6 +99,8 @@ const where = 'BoRep';
 const mostLooks = 16;
 /** Functions that a step calls once, after those steps. */
 const once = ['lowerHessianYY', 'upperGradientY', 'lowerJacobianXY', 'upperGradientX'] as const;
+/** Lengths beside those of what functions give: of y, the next z, the mean and the next x. */
+const own = 4;
 
 /** The result of {@link BoRep.step}; the tensors belong to the method, and are of the last step. */
 export interface BoRepStep {
@@ -148,7 +150,11 @@ export class BoRep extends StatefulSteps {
   readonly #nextX: readonly Tensor[];
   readonly #shares: Tensor;
   readonly #distance: Tensor;
-  readonly #inverse: Tensor;
+  /** Views of the lengths that a step measures: of each gradient of y, of both pairs of results, and its own. */
+  readonly #descents: readonly Tensor[];
+  readonly #ofZ: Tensor;
+  readonly #ofX: Tensor;
+  readonly #lengths: { readonly y: Tensor; readonly z: Tensor; readonly x: Tensor };
   readonly #hyperNorm: Tensor<'f64'>;
   readonly #lowerGradNorm: Tensor<'f64'>;
   readonly #suspects: Suspects;
@@ -181,11 +187,16 @@ export class BoRep extends StatefulSteps {
     [this.#z, this.#center, this.#part, this.#nextY, this.#nextZ] = [zeros(y), zeros(y), zeros(y), zeros(y), zeros(y)];
     [this.#mean, this.#product, this.#nextX] = [zeros(x), zeros(x), zeros(x)];
     const number = (size = 1) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
-    this.#shares = number(Math.max(x.length, y.length));
-    [this.#distance, this.#inverse, this.#hyperNorm, this.#lowerGradNorm] = [number(), number(), number(), number()];
-    const descents = Array(Math.min(rest.innerSteps, mostLooks)).fill(['oracle.lowerGradientY', y.length]);
-    const counts = { lowerHessianYY: y.length, upperGradientY: y.length, lowerJacobianXY: x.length, upperGradientX: x.length }; // biome-ignore format: one line
-    this.#suspects = new Suspects(device, [...descents, ...once.map((name) => [`oracle.${name}`, counts[name]] as const)], owned); // biome-ignore format: one line
+    [this.#shares, this.#distance] = [number(y.length), number()];
+    const descents = Math.min(rest.innerSteps, mostLooks);
+    const calls = [...Array(descents).fill('lowerGradientY'), ...once].map((name) => `oracle.${name}`);
+    this.#suspects = new Suspects(device, calls, owned, own);
+    const lengths = (first: number, count?: number) => this.#suspects.lengths(first, owned, count);
+    this.#descents = Array.from({ length: descents }, (_, k) => lengths(k));
+    this.#lowerGradNorm = lengths(descents - 1);
+    [this.#ofZ, this.#ofX] = [lengths(descents, 2), lengths(descents + 2, 2)];
+    const [ofY, ofZ, ofMean, ofX] = Array.from({ length: own }, (_, k) => lengths(calls.length + k));
+    [this.#lengths, this.#hyperNorm] = [{ y: ofY!, z: ofZ!, x: ofX! }, ofMean!];
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
     this.#steps = new GuardedSteps(device, {
       of: where,
@@ -250,20 +261,22 @@ export class BoRep extends StatefulSteps {
       const { x, y } = this.#oracle;
       const device = this.#device;
       const { lowerLr, period, innerSteps, radius: most } = this.#options;
-      vectors.copy(device, y, this.#center);
+      // Other steps leave y as it is.
+      const isOfY = this.#steps.steps % period === 0;
+      const [kept, before] = isOfY ? [y, this.#center] : [];
+      if (isOfY) vectors.copy(device, y, this.#center);
       try {
-        if (this.#steps.steps % period === 0)
-          for (let k = 0; k < innerSteps; ++k)
-            await this.#descend(place, lowerLr, most, sample, [Math.min(k, mostLooks - 1), k === innerSteps - 1]);
+        for (let k = 0; k < (isOfY ? innerSteps : 0); ++k)
+          await this.#descend(place, lowerLr, most, sample, Math.min(k, mostLooks - 1));
         await this.#follow(place, sample);
       } catch (error) {
-        if (!y.some(({ disposed }) => disposed)) vectors.copy(device, this.#center, y);
+        if (isOfY && !y.some(({ disposed }) => disposed)) vectors.copy(device, this.#center, y);
         throw error;
       }
-      this.#suspects.end((state, sizes) => this.#steps.commit(state, sizes));
-      this.#steps.examine([...this.#nextX, ...y, ...this.#nextZ, ...this.#product]);
-      this.#steps.restore(y, this.#center);
-      this.#steps.finish([...x, ...this.#z, ...this.#mean], [...this.#nextX, ...this.#nextZ, ...this.#product]);
+      const { sizes, told } = this.#suspects;
+      const state = [...x, ...this.#z, ...this.#mean];
+      const next = [...this.#nextX, ...this.#nextZ, ...this.#product];
+      this.#steps.end({ state, x: next, kept, before, sizes, told });
       return { hyperNorm: this.#hyperNorm, lowerGradNorm: this.#lowerGradNorm };
     });
   }
@@ -282,46 +295,19 @@ export class BoRep extends StatefulSteps {
     return undefined;
   }
 
-  /** Calls as `#call` does, and looks at what a function gives that a step calls once. */
-  async #ask(
-    place: string,
-    name: (typeof once)[number],
-    lent: readonly Tensor[],
-    out: readonly Tensor[],
-    run: () => void | Promise<void>,
-  ): Promise<void> {
-    const wait = this.#call(place, name, [...lent, ...out], run);
-    if (wait) await wait;
-    this.#suspects.look(Math.min(this.#options.innerSteps, mostLooks) + once.indexOf(name), out);
-  }
-
-  /**
-   * One gradient step of y, within a ball around the center; `look` is the place of its gradient among suspects, and
-   * whether its length is told of.
-   */
-  async #descend(
-    place: string,
-    lowerLr: number,
-    most: number,
-    sample: number | undefined,
-    look?: readonly [place: number, isTold: boolean],
-  ): Promise<void> {
+  /** One gradient step of y, within a ball around the center; `look` is the place of its gradient among suspects. */
+  async #descend(place: string, lowerLr: number, most: number, sample: number | undefined, look = 0): Promise<void> {
     const { y } = this.#oracle;
-    const device = this.#device;
-    const wait = this.#call(place, 'lowerGradientY', this.#part, () => this.#oracle.lowerGradientY(this.#part, sample));
+    const [device, part, center] = [this.#device, this.#part, this.#center];
+    const wait = this.#call(place, 'lowerGradientY', part, () => this.#oracle.lowerGradientY(part, sample));
     if (wait) await wait;
-    if (look === undefined) this.#norm(this.#part, this.#lowerGradNorm);
-    else this.#suspects.look(look[0], this.#part, look[1] ? this.#lowerGradNorm : undefined);
-    vectors.axpy(device, -lowerLr, this.#part, y);
-    if (most === Infinity) return;
-    vectors.combine(device, this.#part, [1, y], [-1, this.#center]);
-    // min(radius / distance, 1); where there is no distance, there is nothing to shorten.
-    const [factor, scale] = [this.#inverse, Math.min(1 / most, Number.MAX_VALUE)];
-    if (y.length > 1) this.#norm(this.#part, this.#distance);
-    const x = y.length > 1 ? [this.#distance] : this.#part;
-    ops.norms(device, { x, out: factor, scale, result: 'inverse' });
-    ops.map(device, { x: [factor], out: [factor], function: 'clamp', parameters: [0, 1] });
-    vectors.combine(device, y, [1, this.#center], [factor, this.#part]);
+    const measured = { out: this.#lengths.y, terms: this.#descents[look] };
+    if (most === Infinity) {
+      vectors.along(device, y, [[1, y], [-lowerLr, part]], measured); // biome-ignore format: one line
+      return;
+    }
+    const far = [[1, y], [-1, center], [-lowerLr, part]] as const; // biome-ignore format: one line
+    vectors.along(device, y, far, measured, { base: center, sum: part, amount: most, by: 'within' });
   }
 
   /** The new z, the new mean, and where x goes, from the present y. */
@@ -331,29 +317,29 @@ export class BoRep extends StatefulSteps {
     const { nu, beta, normalize } = this.#options;
     const [z, part, nextZ, product, nextX] = [this.#z, this.#part, this.#nextZ, this.#product, this.#nextX];
     const upperPart = this.#nextY;
+    const oracle = this.#oracle;
     vectors.copy(device, z, nextZ);
-    await this.#ask(place, 'lowerHessianYY', nextZ, part, () => this.#oracle.lowerHessianYY(nextZ, part, sample));
-    await this.#ask(place, 'upperGradientY', [], upperPart, () => this.#oracle.upperGradientY(upperPart, sample));
-    vectors.combine(device, nextZ, [1, z], [-nu, part], [nu, upperPart]);
-    await this.#ask(place, 'lowerJacobianXY', nextZ, product, () =>
-      this.#oracle.lowerJacobianXY(nextZ, product, sample),
-    );
-    await this.#ask(place, 'upperGradientX', [], nextX, () => this.#oracle.upperGradientX(nextX, sample));
-    vectors.combine(device, product, [-1, product], [1, nextX]);
-    if (this.#steps.steps > 0) vectors.combine(device, product, [1 - beta, product], [beta, this.#mean]);
-    this.#norm(product, this.#hyperNorm);
-    // The inverse of 0 is 0: a mean of no length moves nothing.
-    if (normalize) ops.norms(device, { x: [this.#hyperNorm], out: this.#inverse, result: 'inverse' });
-    vectors.combine(device, nextX, [1, x], [normalize ? [-this.lr, this.#inverse] : -this.lr, product]);
+    let wait = this.#call(place, 'lowerHessianYY', [...nextZ, ...part], () => oracle.lowerHessianYY(nextZ, part, sample)); // biome-ignore format: one line
+    if (wait) await wait;
+    wait = this.#call(place, 'upperGradientY', upperPart, () => oracle.upperGradientY(upperPart, sample));
+    if (wait) await wait;
+    const toward = [[1, z], [-nu, part], [nu, upperPart]] as const; // biome-ignore format: one line
+    vectors.along(device, nextZ, toward, { sum: this.#lengths.z, terms: this.#ofZ });
+    wait = this.#call(place, 'lowerJacobianXY', [...nextZ, ...product], () => oracle.lowerJacobianXY(nextZ, product, sample)); // biome-ignore format: one line
+    if (wait) await wait;
+    wait = this.#call(place, 'upperGradientX', nextX, () => oracle.upperGradientX(nextX, sample));
+    if (wait) await wait;
+    const share = this.#steps.steps > 0 ? 1 - beta : 1;
+    const fresh = [[-share, product], [share, nextX]] as const; // biome-ignore format: one line
+    const mean = share < 1 ? ([[beta, this.#mean], ...fresh] as const) : fresh;
+    const measured = { sum: this.#hyperNorm, out: this.#lengths.x, terms: this.#ofX };
+    // A mean of no length moves nothing.
+    const by = normalize ? 'unit' : 'plain';
+    vectors.along(device, nextX, mean, measured, { base: x, sum: product, amount: -this.lr, by });
   }
 
   #norm(x: readonly Tensor[], out: Tensor): void {
-    if (x.length === 1) {
-      vectors.length(this.#device, x, this.#shares, out);
-      return;
-    }
-    using shares = this.#shares.rows(0, x.length);
-    vectors.length(this.#device, x, shares, out);
+    vectors.length(this.#device, x, this.#shares, out);
   }
 
   async #refineWith(

@@ -122,24 +122,27 @@ const schema: Schema<Given> = {
 
 const where = 'LvHba';
 /**
- * All that a step looks at, in its order, and how many tensors each gives. Where all functions give finite numbers, a
- * step may still be too long for x and y.
+ * All whose lengths a step looks at, in its order. Where all functions give finite numbers, a step may still be too
+ * long for x and y.
  */
 const calls = [
-  ['lower.gradientY', 1],
-  ['constraint.jacobianTY', 1],
-  ['constraint.value', 1],
-  ['projectLower', 1],
-  ['upper.gradientX', 1],
-  ['lower.gradientX', 1],
-  ['lower.gradientX', 1],
-  ['constraint.jacobianTX', 1],
-  ['upper.gradientY', 1],
-  ['lower.gradientY', 1],
-  ['a step of length alpha before project', 2],
-  ['project', 2],
-  ['constraint.value', 1],
+  'lower.gradientY',
+  'constraint.jacobianTY',
+  'constraint.value',
+  'projectLower',
+  'upper.gradientX',
+  'lower.gradientX',
+  'lower.gradientX',
+  'constraint.jacobianTX',
+  'upper.gradientY',
+  'lower.gradientY',
+  'a step of length alpha before project',
+  'a step of length alpha before project',
+  'project',
+  'constraint.value',
 ] as const;
+/** Lengths beside them: of the next θ, λ and z. */
+const others = 3;
 /** Distance from constraints that a projection may leave, in units of 1 + |x| + |y|. */
 const rounding = { f32: 1e-4, f64: 1e-8 };
 
@@ -181,6 +184,8 @@ export class LvHba extends StatefulSteps {
   readonly #feasibility: Tensor<'f64'>;
   readonly #pair: Tensor;
   readonly #suspects: Suspects;
+  /** Views of their lengths. */
+  readonly #lengths: Record<'saddle' | 'value' | 'lowered' | 'ofX' | 'ofY' | 'x' | 'y' | 'projected' | 'kept' | 'theta' | 'lambda' | 'z', Tensor>; // biome-ignore format: one line
   readonly #steps: GuardedSteps<{ started: number }>;
   #started = 0;
 
@@ -204,11 +209,25 @@ export class LvHba extends StatefulSteps {
     [this.#nextX, this.#ofX, this.#ofY] = [likeX(), [likeX(), likeX(), likeX(), likeX()], [likeY(), likeY(), likeY()]]; // biome-ignore format: one line
     const number = (size = 1) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     [this.#residual, this.#feasibility, this.#pair] = [number(), number(), number(2)];
-    this.#suspects = new Suspects(
-      device,
-      calls.filter(([name]) => problem.projectLower || name !== 'projectLower'),
-      owned,
-    );
+    const names = calls.filter((name) => problem.projectLower || name !== 'projectLower');
+    this.#suspects = new Suspects(device, names, owned, others);
+    const lengths = (first: number, count?: number) => this.#suspects.lengths(first, owned, count);
+    const after = names.indexOf('upper.gradientX');
+    const end = names.length;
+    this.#lengths = {
+      saddle: lengths(0, 2),
+      value: lengths(2),
+      lowered: lengths(3),
+      ofX: lengths(after, 4),
+      ofY: lengths(after + 4, 2),
+      x: lengths(after + 6),
+      y: lengths(after + 7),
+      projected: lengths(after + 8),
+      kept: lengths(end - 1),
+      theta: lengths(end),
+      lambda: lengths(end + 1),
+      z: lengths(end + 2),
+    };
     this.#steps = new GuardedSteps(device, {
       of: where,
       settings: { ...this.#options },
@@ -287,72 +306,65 @@ export class LvHba extends StatefulSteps {
       const [nextTheta, nextLambda, nextZ, value] = [this.#nextTheta, this.#nextLambda, this.#nextZ, this.#value];
       const isEquality = constraint.kind === 'equality';
       const words = (name: string) => `${place}: ${name} of step ${this.#steps.steps + 1}`;
-      let call = 0;
-      const look = (out: readonly Tensor[]): void => this.#suspects.look(call++, out);
+      const lengths = this.#lengths;
       const lent = [x, y, ...this.#lent()];
-      const ask = (
-        name: string,
-        out: readonly Tensor[],
-        run: () => void | Promise<void>,
-      ): Promise<void> | undefined => {
-        const wait = called(words(name), lent, run);
-        if (wait) return wait.then(() => look(out));
-        look(out);
-        return undefined;
-      };
+      const ask = (name: string, run: () => void | Promise<void>): Promise<void> | undefined =>
+        called(words(name), lent, run);
       let wait: Promise<void> | undefined;
       const clamp = (one: Tensor, low: number, high: number) =>
         ops.map(device, { x: [one], out: [one], function: 'clamp', parameters: [low, high] });
 
       // Both steps of the saddle point are from where it was.
-      wait = ask('lower.gradientY', [partY], () => lower.gradientY(x, theta, partY));
+      wait = ask('lower.gradientY', () => lower.gradientY(x, theta, partY));
       if (wait) await wait;
-      wait = ask('constraint.jacobianTY', [otherY], () => constraint.jacobianTY(x, theta, lambda, otherY));
+      wait = ask('constraint.jacobianTY', () => constraint.jacobianTY(x, theta, lambda, otherY));
       if (wait) await wait;
-      wait = ask('constraint.value', [value], () => constraint.value(x, theta, value));
+      wait = ask('constraint.value', () => constraint.value(x, theta, value));
       if (wait) await wait;
       const near = 1 - eta / gamma1;
-      vectors.combine(device, nextTheta, [near, theta], [eta / gamma1, y], [-eta, partY], [-eta, otherY]);
+      const ofTheta = [[near, theta], [eta / gamma1, y], [-eta, partY], [-eta, otherY]] as const; // biome-ignore format: one line
+      vectors.along(device, nextTheta, ofTheta, { sum: lengths.theta, terms: lengths.saddle });
       if (this.#problem.projectLower) {
-        wait = ask('projectLower', [nextTheta], () => this.#problem.projectLower!(nextTheta));
+        wait = ask('projectLower', () => this.#problem.projectLower!(nextTheta));
         if (wait) await wait;
+        ops.norms(device, { x: [nextTheta], out: lengths.lowered });
       }
-      vectors.combine(device, nextLambda, [1 - eta / gamma2, lambda], [eta / gamma2, z], [eta, value]);
+      const ofLambda = [[1 - eta / gamma2, lambda], [eta / gamma2, z], [eta, value]] as const; // biome-ignore format: one line
+      vectors.along(device, nextLambda, ofLambda, { sum: lengths.lambda, terms: lengths.value });
       clamp(nextLambda, isEquality ? -bound : 0, isEquality ? bound : Infinity);
 
       const [ofUpper, atY, atTheta, ofConstraint] = this.#ofX;
-      wait = ask('upper.gradientX', [ofUpper], () => upper.gradientX(x, y, ofUpper));
+      wait = ask('upper.gradientX', () => upper.gradientX(x, y, ofUpper));
       if (wait) await wait;
-      wait = ask('lower.gradientX', [atY], () => lower.gradientX(x, y, atY));
+      wait = ask('lower.gradientX', () => lower.gradientX(x, y, atY));
       if (wait) await wait;
-      wait = ask('lower.gradientX', [atTheta], () => lower.gradientX(x, nextTheta, atTheta));
+      wait = ask('lower.gradientX', () => lower.gradientX(x, nextTheta, atTheta));
       if (wait) await wait;
-      wait = ask('constraint.jacobianTX', [ofConstraint], () => constraint.jacobianTX(x, nextTheta, nextLambda, ofConstraint)); // biome-ignore format: one line
+      wait = ask('constraint.jacobianTX', () => constraint.jacobianTX(x, nextTheta, nextLambda, ofConstraint)); // biome-ignore format: one line
       if (wait) await wait;
-      vectors.combine(device, nextX, [1, x], [-alpha * weight, ofUpper], [-alpha, atY], [alpha, atTheta], [alpha, ofConstraint]); // biome-ignore format: one line
+      const ofX = [[1, x], [-alpha * weight, ofUpper], [-alpha, atY], [alpha, atTheta], [alpha, ofConstraint]] as const; // biome-ignore format: one line
+      vectors.along(device, nextX, ofX, { sum: lengths.x, terms: lengths.ofX });
 
-      wait = ask('upper.gradientY', [partY], () => upper.gradientY(x, y, partY));
-
+      wait = ask('upper.gradientY', () => upper.gradientY(x, y, partY));
       if (wait) await wait;
-      wait = ask('lower.gradientY', [otherY], () => lower.gradientY(x, y, otherY));
+      wait = ask('lower.gradientY', () => lower.gradientY(x, y, otherY));
       if (wait) await wait;
-      vectors.combine(device, nextY, [1 + alpha / gamma1, y], [-alpha / gamma1, nextTheta], [-alpha * weight, partY], [-alpha, otherY]); // biome-ignore format: one line
-      vectors.combine(device, nextZ, [1 - beta / gamma2, z], [beta / gamma2, nextLambda]);
+      const ofY = [[1 + alpha / gamma1, y], [-alpha / gamma1, nextTheta], [-alpha * weight, partY], [-alpha, otherY]] as const; // biome-ignore format: one line
+      vectors.along(device, nextY, ofY, { sum: lengths.y, terms: lengths.ofY });
+      const ofZ = [[1 - beta / gamma2, z], [beta / gamma2, nextLambda]] as const; // biome-ignore format: one line
+      vectors.along(device, nextZ, ofZ, { sum: lengths.z });
       clamp(nextZ, isEquality ? -bound : 0, bound);
-      look([nextX, nextY]);
-      wait = ask('project', [nextX, nextY], () => project(nextX, nextY));
+      wait = ask('project', () => project(nextX, nextY));
       if (wait) await wait;
 
       const [partX] = this.#ofX;
-      vectors.combine(device, [partX, partY], [1 / alpha, [nextX, nextY]], [-1 / alpha, [x, y]]);
-      ops.norms(device, { x: [partX, partY], out: this.#pair });
-      ops.norms(device, { x: [this.#pair], out: this.#residual });
-      await this.#measure(place, nextX, nextY, look);
+      const moved = [[-1 / alpha, [x, y]], [1 / alpha, [nextX, nextY]]] as const; // biome-ignore format: one line
+      vectors.along(device, [partX, partY], moved, { sum: this.#residual, terms: lengths.projected });
+      await this.#measure(place, nextX, nextY, true);
       this.#steps.checkAlive(place);
+      const { sizes, told } = this.#suspects;
       const next = [nextX, nextY, nextTheta, nextLambda, nextZ];
-      this.#suspects.end((state, sizes) => this.#steps.commit(state, sizes));
-      this.#steps.examine(next);
-      this.#steps.finish([x, y, theta, lambda, z], next);
+      this.#steps.end({ state: [x, y, theta, lambda, z], x: next, sizes, told });
       return { residual: this.#residual, feasibility: this.#feasibility };
     });
   }
@@ -371,12 +383,12 @@ export class LvHba extends StatefulSteps {
   }
 
   /** Measures the violation of the constraints at a point. */
-  async #measure(place: string, x: Tensor, y: Tensor, look?: (out: readonly Tensor[]) => void): Promise<void> {
+  async #measure(place: string, x: Tensor, y: Tensor, isOfStep = false): Promise<void> {
     const { constraint } = this.#problem;
     const [device, value] = [this.#device, this.#value];
     const words = `${place}: constraint.value of step ${this.#steps.steps + 1}`;
     await callback(undefined, words, [x, y, value], () => constraint.value(x, y, value));
-    look?.([value]);
+    if (isOfStep) ops.norms(device, { x: [value], out: this.#lengths.kept });
     if (constraint.kind === 'inequality') ops.map(device, { x: [value], out: [value], function: 'relu' });
     ops.norms(device, { x: [value], out: this.#feasibility });
   }

@@ -132,7 +132,7 @@ export class MultiBlockBilevel extends StatefulSteps {
     const names = ['lowerGradientY', 'upperGradientY', this.#curvature.oracle, 'upperGradientX', 'lowerJacobianXY'];
     this.#suspects = new Suspects(
       device,
-      names.map((name) => [`blocks.${name}`, 2]),
+      names.flatMap((name) => [`blocks.${name}`, `blocks.${name}`]),
       owned,
     );
     const { lr: _, lipschitz: __, ...settings } = given;
@@ -328,7 +328,7 @@ export class MultiBlockBilevel extends StatefulSteps {
     const [oldX, nextX, nextZ] = this.#ofX;
     const given = [this.#lower, this.#upper, curvature.given, this.#upperX, this.#jacobian];
     this.#suspects.lookAtAll(given.flat());
-    this.#suspects.end((state, next) => this.#steps.commit(state, next));
+    const { sizes, told } = this.#suspects;
     const state = [x, this.#xBefore, this.#z, curvature.rowsBefore.kept, ...tables.map(({ rows }) => rows)];
     // Copied before its rows change.
     const used = curvature.rowsBefore.before;
@@ -343,8 +343,7 @@ export class MultiBlockBilevel extends StatefulSteps {
       state.push(y);
       next.push(nextY);
     }
-    this.#steps.examine(next);
-    this.#steps.finish(state, next);
+    this.#steps.end({ state, x: next, watched: next, sizes, told });
     for (const table of tables) if (!(nextY && table === this.#y)) table.scatter(this.#index);
   }
 }

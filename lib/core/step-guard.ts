@@ -5,9 +5,26 @@ import { Tensor } from './tensor.ts';
 
 const checkFinite = ownCall('checkFinite');
 const commit = ownCall('commit');
+const endStep = ownCall('endStep');
 const fill = ownCall('fill');
-const linearCombination = ownCall('linearCombination');
-const map = ownCall('map');
+
+/** Parts of the end of a step that one operation makes. */
+export interface StepEnd {
+  /** State, and what it becomes. */
+  readonly state: readonly Tensor[];
+  readonly x: readonly Tensor[];
+  /** Takes the first of the state as they were. Default: none. */
+  readonly former?: readonly Tensor[] | undefined;
+  /** Tensors that are looked at. Default: none. */
+  readonly watched?: readonly Tensor[] | undefined;
+  /** State that the step has changed in place, and what it was. Default: none. */
+  readonly kept?: readonly Tensor[] | undefined;
+  readonly before?: readonly Tensor[] | undefined;
+  /** Takes the sizes, unless an earlier step is held back. Default: none. */
+  readonly told?: Tensor | undefined;
+  /** f64; numbers that are looked at, such as lengths of what is not in `watched`. Default: none. */
+  readonly sizes?: Tensor | undefined;
+}
 
 /**
  * Holds queued steps back, on the device, from the first one on that made numbers which are not finite: it and all that
@@ -24,9 +41,6 @@ export class StepGuard {
   readonly #bad: Tensor;
   readonly #last: Tensor;
   readonly #number: Tensor;
-  /** 0 where the guard holds, else 1: what holds back the way back. */
-  readonly #free: Tensor;
-  readonly #one: Tensor;
   #failed: number | undefined;
   /** Answers of before a return to a state are about other steps. */
   #generation = 0;
@@ -35,8 +49,7 @@ export class StepGuard {
   constructor(device: Device, owned: Owned<Tensor>) {
     const make = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     this.#device = device;
-    [this.#record, this.#bad, this.#number, this.#free] = [make(2), make(1), make(1), make(1)];
-    this.#one = owned.add(Tensor.full(device, [1], 1, { dtype: 'f64' }));
+    [this.#record, this.#bad, this.#number] = [make(2), make(1), make(1)];
     this.guard = owned.add(this.#record.rows(0, 1));
     this.#last = owned.add(this.#record.rows(1, 2));
   }
@@ -53,19 +66,18 @@ export class StepGuard {
     commit(this.#device, { state, x, guard: this.guard });
   }
 
-  /** Queues state = before, where the guard holds: of state that a step has changed in place. */
-  restore(state: readonly Tensor[], before: readonly Tensor[]): void {
-    const device = this.#device;
-    const [out, terms] = [[this.#free], [this.#one, this.guard]];
-    linearCombination(device, { out, terms, coefficients: [1, -1] });
-    map(device, { x: out, out, function: 'relu' });
-    commit(device, { state, x: before, guard: this.#free });
-  }
-
   /** Queues the last of a step's commits. */
   finish(state: readonly Tensor[], x: readonly Tensor[]): void {
     this.commit([...state, this.#last], [...x, this.#number]);
     if (!this.#isAsking) void this.#ask().catch(() => {}); // who waits for the device next hears of it
+  }
+
+  /** Queues all of the end of step `number`, counted from 1, in one operation. */
+  end(number: number, parts: StepEnd): void {
+    const { state, x, former, watched, kept, before, told, sizes } = parts;
+    const record = this.#record;
+    endStep(this.#device, { state, x, former, watched, kept, before, told, sizes, record, step: number });
+    if (!this.#isAsking) void this.#ask().catch(() => {});
   }
 
   async #ask(): Promise<void> {

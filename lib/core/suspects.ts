@@ -3,7 +3,6 @@ import { ownCall } from './own-call.ts';
 import type { Owned } from './owned.ts';
 import { Tensor } from './tensor.ts';
 
-const copyAll = ownCall('copy');
 const fill = ownCall('fill');
 const norms = ownCall('norms');
 
@@ -11,53 +10,39 @@ const norms = ownCall('norms');
 export class Suspects {
   readonly #device: Device;
   readonly #names: readonly string[];
-  /** Lengths of the present step, and the part of each call. */
-  readonly #sizes: Tensor;
-  readonly #parts: readonly Tensor[];
-  /** Lengths of the first step that failed, or the last one. */
-  readonly #told: Tensor;
+  /** Lengths of the present step, which are looked at when it ends, f64. */
+  readonly sizes: Tensor<'f64'>;
+  /** Those of the first step that failed, or of the last one. */
+  readonly told: Tensor<'f64'>;
 
-  /** `calls` are those of a step in their order: who is called, and how many tensors it gives. */
-  constructor(device: Device, calls: readonly (readonly [name: string, tensors: number])[], owned: Owned<Tensor>) {
-    this.#device = device;
-    this.#names = calls.flatMap(([name, tensors]) => Array(tensors).fill(name));
-    const make = () => owned.add(Tensor.zeros(device, [this.#names.length], { dtype: 'f64' }));
-    [this.#sizes, this.#told] = [make(), make()];
-    let end = 0;
-    this.#parts = calls.map(([, tensors]) => {
-      const start = end;
-      end += tensors;
-      return owned.add(this.#sizes.rows(start, end));
-    });
+  /**
+   * `names` say who is called, for each length that a step makes, in order; `others` lengths follow for which nobody is
+   * named.
+   */
+  constructor(device: Device, names: readonly string[], owned: Owned<Tensor>, others = 0) {
+    [this.#device, this.#names] = [device, names];
+    const make = () => owned.add(Tensor.zeros(device, [names.length + others], { dtype: 'f64' }));
+    [this.sizes, this.told] = [make(), make()];
   }
 
-  /** Queues the look at what a call has given, by its place among all calls. `length` becomes the length of it all. */
-  look(call: number, given: readonly Tensor[], length?: Tensor): void {
-    const out = this.#parts[call]!;
-    norms(this.#device, { x: given, out });
-    if (length === undefined) return;
-    if (given.length === 1) copyAll(this.#device, { x: [out], out: [length] });
-    else norms(this.#device, { x: [out], out: length });
+  /** A view of `count` lengths from one of them on. */
+  lengths(first: number, owned: Owned<Tensor>, count = 1): Tensor<'f64'> {
+    return owned.add(this.sizes.rows(first, first + count));
   }
 
-  /** The same of all calls, whose results follow one another. */
+  /** Queues the look at one tensor for each name. */
   lookAtAll(given: readonly Tensor[]): void {
-    norms(this.#device, { x: given, out: this.#sizes });
-  }
-
-  /** Queues the end of a step; `commit` holds it back where an earlier step has failed. */
-  end(commit: (state: readonly Tensor[], x: readonly Tensor[]) => void): void {
-    commit([this.#told], [this.#sizes]);
+    norms(this.#device, { x: given, out: this.sizes });
   }
 
   /** Queues that nobody is suspected: the next step may not call all. */
   clear(): void {
-    fill(this.#device, { x: [this.#sizes, this.#told] });
+    fill(this.#device, { x: [this.sizes, this.told] });
   }
 
   /** The first one of the step that failed, or nobody; from then on nobody is. */
   async culprit(): Promise<string | undefined> {
-    const sizes = await this.#told.read();
+    const sizes = await this.told.read();
     this.clear();
     return this.#names[sizes.findIndex((size) => !Number.isFinite(size))];
   }

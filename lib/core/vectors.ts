@@ -16,6 +16,7 @@ const map = ownCall('map');
 const multiplyAll = ownCall('multiply');
 const norms = ownCall('norms');
 const rowReduce = ownCall('rowReduce');
+const stepAlong = ownCall('stepAlong');
 
 export type Vector<D extends Dtype = Dtype> = Tensor<D> | readonly Tensor<D>[];
 
@@ -82,8 +83,8 @@ const mostTerms = 8;
 
 type Term = readonly [Factor, Vector];
 
-/** out = Σ of some of the terms, few enough for one operation. */
-function add(queue: Device, out: readonly Tensor[], some: readonly Term[]): void {
+/** Terms as fields of an operation. */
+function fieldsOf(some: readonly Term[]): { terms: Tensor[]; coefficients: Factor[] } {
   const terms: Tensor[] = [];
   const coefficients: Factor[] = [];
   for (const [factor, x] of some) {
@@ -91,6 +92,12 @@ function add(queue: Device, out: readonly Tensor[], some: readonly Term[]): void
     else for (const one of x as readonly Tensor[]) terms.push(one);
     coefficients.push(factor);
   }
+  return { terms, coefficients };
+}
+
+/** out = Σ of some of the terms, few enough for one operation. */
+function add(queue: Device, out: readonly Tensor[], some: readonly Term[]): void {
+  const { terms, coefficients } = fieldsOf(some);
   linearCombination(queue, { out, terms, coefficients });
 }
 
@@ -100,6 +107,44 @@ export function combine(queue: Device, out: Vector, ...terms: readonly Term[]): 
   add(queue, outs, terms.length > mostTerms ? terms.slice(0, mostTerms) : terms);
   for (let from = mostTerms; from < terms.length; from += mostTerms - 1)
     add(queue, outs, [[1, out], ...terms.slice(from, from + mostTerms - 1)]);
+}
+
+/** Lengths that {@link along} measures on its way: f64 of one element, but for `terms` of as many of the last terms. */
+export interface Measured {
+  /** |u| */
+  readonly sum?: Tensor | undefined;
+  /** |out| */
+  readonly out?: Tensor | undefined;
+  /** Lengths of the last terms, as they were before. */
+  readonly terms?: Tensor | undefined;
+}
+
+/** A move of {@link along}: from `base` by u, which `sum` takes, times a factor that `by` says. */
+export interface Along {
+  readonly base: Vector;
+  readonly sum: Vector;
+  readonly amount: number;
+  readonly by: 'plain' | 'unit' | 'within';
+}
+
+/**
+ * out = u, the sum of the terms, or base + s u, where s is `amount`, `amount` / |u|, or the least of 1 and that: one
+ * operation. The outputs may be among the terms, of which there are eight at most.
+ */
+export function along(queue: Device, out: Vector, some: readonly Term[], measured: Measured, move?: Along): void {
+  const { terms, coefficients } = fieldsOf(some);
+  stepAlong(queue, {
+    out: listOf(out),
+    base: move && listOf(move.base),
+    sum: move && listOf(move.sum),
+    terms,
+    coefficients,
+    length: measured.sum,
+    outLength: measured.out,
+    termLengths: measured.terms,
+    amount: move?.amount,
+    by: move?.by,
+  });
 }
 
 /** y += factor · x */

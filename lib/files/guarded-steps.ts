@@ -1,6 +1,6 @@
 import { type Device, flowing } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
-import { StepGuard } from '../core/step-guard.ts';
+import { type StepEnd, StepGuard } from '../core/step-guard.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { CountedSteps, type StepState } from './counted-steps.ts';
 import type { SaveOptions } from './stateful.ts';
@@ -53,14 +53,15 @@ export class GuardedSteps<N extends object = object> extends CountedSteps<N> {
     this.#guard.commit(state, x);
   }
 
-  /** Queues state = before, where the guard holds: of state that the step has changed in place. */
-  restore(state: readonly Tensor[], before: readonly Tensor[]): void {
-    this.#guard.restore(state, before);
-  }
-
   /** Queues the last of a step's commits. */
   finish(state: readonly Tensor[], x: readonly Tensor[]): void {
     this.#guard.finish(state, x);
+    this.count();
+  }
+
+  /** Queues all of the end of the step that is under way. */
+  end(parts: StepEnd): void {
+    this.#guard.end(this.steps + 1, parts);
     this.count();
   }
 

@@ -91,14 +91,14 @@ export class Harpg extends StatefulSteps {
       if (asking) await asking;
       if (turn.steps > 0) {
         const between = uniform(this.#seed, 0, turn.steps);
-        vectors.combine(device, change, [1, params], [-1, previous]);
-        vectors.combine(device, point, [1, previous], [between, change]);
+        const along = [[1, params], [-1, previous]] as const; // biome-ignore format: one line
+        vectors.along(device, point, along, {}, { base: previous, sum: change, amount: between, by: 'plain' });
         const wait = transport.call(where, 'hessianProduct', turn.steps, [...point, ...change, ...product], () =>
           asked.hessianProduct!(point, change, product, seed + otherSeed),
         );
         if (wait) await wait;
       }
-      transport.mix(turn, product);
+      return product;
     });
   }
 }

@@ -70,7 +70,7 @@ export class NPgIgt extends StatefulSteps {
         asked.gradient(point, gradient, seed),
       );
       if (wait) await wait;
-      transport.mix(turn);
+      return undefined;
     });
   }
 }

@@ -5,7 +5,8 @@ import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { checkParams } from '../core/params.ts';
-import { Tensor } from '../core/tensor.ts';
+import { Suspects } from '../core/suspects.ts';
+import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
 import { type Exponents, type Lengths, lengthsAt } from './schedule.ts';
@@ -59,9 +60,11 @@ export class Transport {
   readonly gradient: readonly Tensor[];
   /** Buffers like the parameters, of those that asked for some. */
   readonly extra: readonly (readonly Tensor[])[];
-  readonly #shares: Tensor<'f64'>;
+  readonly #suspects: Suspects;
+  /** Lengths of the gradient, of it and a product, of the new estimate, and of the new point. */
+  readonly #given: readonly [Tensor, Tensor];
   readonly #norm: Tensor<'f64'>;
-  readonly #inverse: Tensor<'f64'>;
+  readonly #ofPoint: Tensor<'f64'>;
   readonly turns: GuardedSteps;
 
   constructor(
@@ -82,8 +85,9 @@ export class Transport {
     const like = () => vectors.like(params, owned);
     [this.previous, this.#estimate, this.point, this.gradient] = [like(), like(), like(), like()];
     this.extra = Array.from({ length: extra }, like);
-    const numbers = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
-    [this.#shares, this.#norm, this.#inverse] = [numbers(params.length), numbers(1), numbers(1)];
+    this.#suspects = new Suspects(device, ['oracle.gradient', 'oracle.hessianProduct'], owned, 2);
+    const made = (first: number, count?: number) => this.#suspects.lengths(first, owned, count);
+    [this.#given, this.#norm, this.#ofPoint] = [[made(0), made(0, 2)], made(2), made(3)];
     vectors.copy(device, params, this.previous);
     ops.fill(device, { x: [...this.#estimate], value: 0 });
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
@@ -98,16 +102,21 @@ export class Transport {
       tensors: Object.fromEntries([...named('previous', this.previous), ...named('estimate', this.#estimate)]),
       beside: Object.fromEntries(params.map((tensor, i) => [`params[${i}]`, tensor])),
       demand: 'oracle must give finite numbers',
+      culprit: () => this.#suspects.culprit(),
+      numbers: { schema: {}, read: () => ({}), restore: () => this.#suspects.clear() },
     });
   }
 
-  /** Runs one step, in which `ask` fills `gradient` with what becomes the new estimate. */
+  /**
+   * Runs one step, in which `ask` fills `gradient`; it may give what is added to the old estimate. The new one is a
+   * share of the gradient, and the rest of that sum; at first it is the gradient.
+   */
   step(
     oracle: unknown,
     seed: number,
     needsHessian: boolean,
     normalized: boolean,
-    ask: (oracle: PolicyOracle, turn: Turn, where: string) => Promise<void>,
+    ask: (oracle: PolicyOracle, turn: Turn, where: string) => Promise<readonly Tensor[] | undefined>,
   ): Promise<PolicyStep> {
     return this.turns.run('step', async (where) => {
       checkPolicyOracle(where, oracle, needsHessian);
@@ -115,9 +124,9 @@ export class Transport {
         throw refusal(where, 'seed', 'be a whole number from 0 to 4294967295', shown(seed));
       const { steps } = this.turns;
       const turn = { steps, ...lengthsAt(where, this.#lengths, this.#exponents, steps) };
-      await ask(oracle, turn, where);
+      const added = await ask(oracle, turn, where);
       this.turns.checkAlive(where);
-      this.#move(turn.gamma, normalized);
+      this.#move(turn, added, normalized);
       return { gradNorm: this.#norm, eta: turn.eta, gamma: turn.gamma };
     });
   }
@@ -133,17 +142,6 @@ export class Transport {
     return called(`${where}: oracle.${name} of step ${steps + 1}`, [...this.params, ...lent], run);
   }
 
-  /**
-   * The new estimate from the new gradient: a share of it, and the rest of the old estimate and of what has been added
-   * to that; at first the gradient.
-   */
-  mix({ steps, eta }: Turn, added?: readonly Tensor[]): void {
-    if (steps === 0) return;
-    const [share, rest] = [[eta, this.gradient] as const, [1 - eta, this.#estimate] as const];
-    if (added) vectors.combine(this.device, this.gradient, share, rest, [1 - eta, added]);
-    else vectors.combine(this.device, this.gradient, share, rest);
-  }
-
   /** point = θ + factor (θ − θ of the step before); θ before the first step, to which the caller may have written. */
   lookAhead(factor: number, { steps }: Turn): void {
     if (steps === 0) {
@@ -153,16 +151,19 @@ export class Transport {
     vectors.combine(this.device, this.point, [1 + factor, this.params], [-factor, this.previous]);
   }
 
-  #move(gamma: number, normalized: boolean): void {
+  #move({ steps, eta, gamma }: Turn, added: readonly Tensor[] | undefined, normalized: boolean): void {
     const { device, params, point, gradient } = this;
-    vectors.length(device, gradient, this.#shares, this.#norm);
-    // The inverse of 0 is 0: an estimate of no length moves nothing.
-    if (normalized) ops.norms(device, { x: [this.#norm], out: this.#inverse, result: 'inverse' });
-    vectors.combine(device, point, [1, params], [normalized ? [gamma, this.#inverse] : gamma, gradient]);
-    // An estimate that is not finite leads to no finite point.
-    this.turns.examine(point);
-    this.turns.commit(this.previous, params);
-    this.turns.finish([...params, ...this.#estimate], [...point, ...gradient]);
+    const terms: (readonly [number, readonly Tensor[]])[] = [[steps > 0 ? eta : 1, gradient]];
+    if (steps > 0) terms.unshift([1 - eta, this.#estimate]);
+    if (steps > 0 && added) terms.push([1 - eta, added]);
+    const given = this.#given[steps > 0 && added ? 1 : 0];
+    const measured = { sum: this.#norm, out: this.#ofPoint, terms: given };
+    // An estimate of no length moves nothing.
+    const by = normalized ? 'unit' : 'plain';
+    vectors.along(device, point, terms, measured, { base: params, sum: gradient, amount: gamma, by });
+    const state = [...params, ...this.#estimate];
+    const { sizes, told } = this.#suspects;
+    this.turns.end({ state, x: [...point, ...gradient], former: this.previous, sizes, told });
   }
 }
 

@@ -4,8 +4,9 @@
 // timed. After five steps both sides must be at the same place. A turn is an even number of steps that take some milliseconds, and waits
 // for the last of them. Prints a line each: microseconds of a step, of processors on
 // one thread and of the clock on several, the least and the median, and how many times ours PyTorch's
-// are. Without threads and parameters: one and two, 10,000 and 10,000,000 (the lower level has as many; blocks are a thousand
-// of 10, a hundred a step, or a hundred thousand of 100, ten thousand a step).
+// are; of some also what the operations of a step's oracles take by themselves. Without threads and parameters: one and two, 10,000
+// and 10,000,000 (the lower level has as many; blocks are a thousand of 10, a hundred a step, or a hundred thousand of 100, ten
+// thousand a step).
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -29,19 +30,26 @@ const copy = (device, x, out) => ops.copy(device, { x: [x], out: [out] });
 const methods = {
   BoRep({ device, times }) {
     const [x, y, b] = [times(1), times(0.5), times(2)];
-    const method = new BoRep(
-      {
-        x: [x],
-        y: [y],
-        lowerGradientY: ([out]) => sum(device, out, [1, y], [-1, x]),
-        lowerHessianYY: ([v], [out]) => copy(device, v, out),
-        lowerJacobianXY: ([v], [out]) => sum(device, out, [-1, v]),
-        upperGradientX: ([out]) => sum(device, out, [0.1, x]),
-        upperGradientY: ([out]) => sum(device, out, [1, y], [-1, b]),
-      },
-      { lr: 0.1, lowerLr: 0.5, nu: 0.5, radius: 1 },
-    );
-    return { step: () => method.step(), place: x, owned: [method, x, y, b] };
+    const oracle = {
+      x: [x],
+      y: [y],
+      lowerGradientY: ([out]) => sum(device, out, [1, y], [-1, x]),
+      lowerHessianYY: ([v], [out]) => copy(device, v, out),
+      lowerJacobianXY: ([v], [out]) => sum(device, out, [-1, v]),
+      upperGradientX: ([out]) => sum(device, out, [0.1, x]),
+      upperGradientY: ([out]) => sum(device, out, [1, y], [-1, b]),
+    };
+    const method = new BoRep(oracle, { lr: 0.1, lowerLr: 0.5, nu: 0.5, radius: 1 });
+    const [v, out] = [[times(1)], [times(1)]];
+    let t = 0;
+    const oracles = () => {
+      for (let k = 0; k < (t++ % 2 === 0 ? 3 : 0); ++k) oracle.lowerGradientY(out);
+      oracle.lowerHessianYY(v, out);
+      oracle.upperGradientY(out);
+      oracle.lowerJacobianXY(v, out);
+      oracle.upperGradientX(out);
+    };
+    return { step: () => method.step(), oracles, place: x, owned: [method, x, y, b, ...v, ...out] };
   },
 
   MultiBlockBilevel({ device, d, r }) {
@@ -160,7 +168,12 @@ function ascent({ device, times }, make) {
     hessianProduct: (_, [v], [out]) => sum(device, out, [-1, v]),
   };
   let seed = 0;
-  return { step: () => method.step(oracle, seed++), place: theta, owned: [method, theta, b] };
+  const [v, out] = [[times(1)], [times(1)]];
+  const oracles = () => {
+    oracle.gradient(v, out);
+    if (method instanceof Harpg) oracle.hessianProduct(v, v, out);
+  };
+  return { step: () => method.step(oracle, seed++), oracles, place: theta, owned: [method, theta, b, ...v, ...out] };
 }
 
 const unknown = asked.filter((name) => !Object.hasOwn(methods, name));
@@ -176,11 +189,11 @@ async function raceOf(device, peer, name, d, threads) {
     sum(device, out, [factor, r]);
     return out;
   };
-  const { step, place, request, needs = first, owned } = await methods[name]({ device, d, r, times });
+  const { step, oracles, place, request, needs = first, owned } = await methods[name]({ device, d, r, times });
   const clock = clockOf(threads);
-  const run = async (steps) => {
+  const run = async (steps, one = step) => {
     const begin = clock();
-    for (let i = 0; i < steps; ++i) await step();
+    for (let i = 0; i < steps; ++i) await one();
     await device.synchronize();
     return clock() - begin;
   };
@@ -191,17 +204,24 @@ async function raceOf(device, peer, name, d, threads) {
   const { error } = await peer.ask({ steps: first, result });
   if (!(error <= 1e-4)) throw new Error(`${name}: a difference of ${error}`);
   const steps = 2 * Math.max(1, Math.round(10 / ((await run(2)) / 2)));
-  const [ours, theirs] = [[], []];
+  const [ours, theirs, alone] = [[], [], []];
   for (const end = Date.now() + 1e3 * seconds; Date.now() < end || ours.length < 3; ) {
     ours.push((1e3 * (await run(steps))) / steps);
     theirs.push((1e3 * (await peer.ask({ steps })).milliseconds) / steps);
+    if (oracles) {
+      const own = (1e3 * (await run(steps, oracles))) / steps;
+      alone.push([own, (1e3 * (await peer.ask({ steps, oracles: true })).milliseconds) / steps]);
+    }
   }
   const [a, b] = [ours, theirs].map((list) => [least(list), median(list)]);
   const us = (value) => value.toFixed(value < 1e3 ? 1 : 0);
   console.log(
     `${name}, ${d} parameters, ${threads} ${threads === 1 ? 'thread' : 'threads'} (PyTorch ${version}): ${us(a[0])} µs against ` +
       `${us(b[0])}, the median ${us(a[1])} against ${us(b[1])}; theirs are ${(b[0] / a[0]).toFixed(2)} times ours, of medians ` +
-      `${(b[1] / a[1]).toFixed(2)}; ${ours.length} turns of ${steps}, difference ${error.toExponential(1)}`,
+      `${(b[1] / a[1]).toFixed(2)}; ${ours.length} turns of ${steps}, difference ${error.toExponential(1)}` +
+      (alone.length > 0
+        ? `; oracles alone ${[0, 1].map((i) => us(least(alone.map((all) => all[i])))).join(' and ')}`
+        : ''),
   );
   for (const one of [...owned, r]) one.dispose();
 }

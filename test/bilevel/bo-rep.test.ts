@@ -75,6 +75,44 @@ describe.each(devices)('BoRep on %s', (kind) => {
       }
   });
 
+  it('lists of tensors are one vector: the steps are those of a whole one', async () => {
+    const values = [3, -1, 2, 0.5, -4];
+    const run = async (sizes: readonly number[]) => {
+      let at = 0;
+      const list = (factor: number) =>
+        sizes.map((size, i) => {
+          at = i === 0 ? size : at + size;
+          return Tensor.from(
+            device,
+            Float64Array.from(values.slice(at - size, at), (x) => factor * x),
+            [size],
+          );
+        });
+      const [x, y, b] = [list(1), list(0.5), list(2)];
+      type List = readonly Tensor[];
+      const sum = (out: List, coefficients: number[], ...terms: List[]) =>
+        ops.linearCombination(device, { out, terms: terms.flat(), coefficients });
+      const oracle: BilevelOracle = {
+        x,
+        y,
+        lowerGradientY: (out) => sum(out, [1, -1], y, x),
+        lowerHessianYY: (v, out) => sum(out, [1], v),
+        lowerJacobianXY: (v, out) => sum(out, [-1], v),
+        upperGradientX: (out) => sum(out, [0.1], x),
+        upperGradientY: (out) => sum(out, [1, -1], y, b),
+      };
+      const method = new BoRep(oracle, { lr: 0.1, lowerLr: 0.5, nu: 0.5, radius: 1 });
+      const norms: number[] = [];
+      for (let t = 0; t < 5; ++t) {
+        const { hyperNorm, lowerGradNorm } = await method.step();
+        norms.push(...(await read(hyperNorm)), ...(await read(lowerGradNorm)));
+      }
+      return [...norms, ...(await Promise.all([...x, ...y].map(read))).flat()];
+    };
+    const [parts, whole] = [await run([2, 3]), await run([5])];
+    for (const [i, value] of parts.entries()) expect(value).toBeCloseTo(whole[i]!, 12);
+  });
+
   it('y is refined before the first step, or steps are refused', async () => {
     const oracle = cosh(device);
     oracle.y[0]!.write(new Float64Array(5));

@@ -60,6 +60,7 @@ export type Name =
   | 'dropout'
   | 'eg'
   | 'eigh'
+  | 'endStep'
   | 'entryProducts'
   | 'fill'
   | 'fitRows'
@@ -134,6 +135,7 @@ export type Name =
   | 'softmaxCrossEntropyBackward'
   | 'softmin'
   | 'sparseNewtonStep'
+  | 'stepAlong'
   | 'svd'
   | 'symmetricProduct'
   | 'takeSlices'
@@ -313,6 +315,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   eigh: operation('eigh', ['matrix', 'values', 'vectors', 'info'], (device, f) => {
     send(native.ops['eigh']!, device, f['matrix'], f['values'], f['vectors'], f['info']);
+  }),
+  endStep: operation('endStep', ['state', 'x', 'former', 'watched', 'kept', 'before', 'told', 'sizes', 'record', 'step'], (device, f) => {
+    send(native.ops['end_step']!, device, f['state'], f['x'], f['former'], f['watched'], f['kept'], f['before'], f['told'], f['sizes'], f['record'], f['step']);
   }),
   entryProducts: operation('entryProducts', ['rows', 'columns', 'x', 'y', 'out'], (device, f) => {
     send(native.ops['entry_products']!, device, f['rows'], f['columns'], f['x'], f['y'], f['out']);
@@ -535,6 +540,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   sparseNewtonStep: operation('sparseNewtonStep', ['starts', 'columns', 'values', 'rowMass', 'rowSums', 'columnMass', 'rowRhs', 'columnRhs', 'step', 'columnStep', 'statistics', 'shift', 'tol', 'maxIterations'], (device, f) => {
     send(native.ops['sparse_newton_step']!, device, f['starts'], f['columns'], f['values'], f['rowMass'], f['rowSums'], f['columnMass'], f['rowRhs'], f['columnRhs'], f['step'], f['columnStep'], f['statistics'], f['shift'], f['tol'], f['maxIterations']);
+  }),
+  stepAlong: operation('stepAlong', ['out', 'base', 'sum', 'terms', 'coefficients', 'length', 'outLength', 'termLengths', 'amount', 'by'], (device, f) => {
+    send(native.ops['step_along']!, device, f['out'], f['base'], f['sum'], f['terms'], f['coefficients'], f['length'], f['outLength'], f['termLengths'], f['amount'], f['by']);
   }),
   svd: operation('svd', ['matrix', 'u', 's', 'v', 'info'], (device, f) => {
     send(native.ops['svd']!, device, f['matrix'], f['u'], f['s'], f['v'], f['info']);

@@ -1,35 +1,12 @@
 #include "ops/elementwise/linear_combination.h"
 
-#include "cpu/ask_for.h"
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
 #include "cpu/factor.h"
-#include "cpu/for_vectors.h"
+#include "cpu/kernels/elementwise/shared/add_terms.h"
 #include "cpu/streaming.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
-
-// Products and sums are rounded one by one, as vectors and elements are alike here. kTerms: how
-// many there are, or 0 for `terms`.
-template <class T, int kTerms>
-static void add_terms(int64_t terms, const T* const* x, const T* factors, T* out, int64_t size,
-                      bool streams) {
-  for_vectors<T>(
-      size, [&](int64_t j, auto n) __attribute__((always_inline)) {
-        Vector<T> sum, term;
-        ask_ahead(x[0] + j);
-        load_part(x[0] + j, n, T(0), sum);
-        sum = factors[0] * sum;
-        for (int64_t k = 1; k < (kTerms > 0 ? kTerms : terms); ++k) {
-          ask_ahead(x[k] + j);
-          load_part(x[k] + j, n, T(0), term);
-          sum += factors[k] * term;
-        }
-        if constexpr (!std::is_same_v<decltype(n), int>)
-          if (streams) return stream_vector<T>(sum, out + j);
-        store_part(sum, n, out + j);
-      });
-}
 
 template <class T>
 static void combine(const LinearCombination& op, const double* coefficients, const Chunk& c) {
@@ -44,8 +21,7 @@ static void combine(const LinearCombination& op, const double* coefficients, con
     x[j] = op.terms[j * op.out.count + c.tensor].as<T>() + c.begin;
     streams = streams && x[j] != out;
   }
-  const auto add = op.coefficients.count == 2 ? add_terms<T, 2> : add_terms<T, 0>;
-  add(op.coefficients.count, x, factors, out, c.size, streams);
+  add_terms(op.coefficients.count, x, factors, out, c.size, streams);
 }
 
 // 16 bits, block by block through the loop of f32: rounded once.
@@ -60,7 +36,7 @@ static void combine_halves(const LinearCombination& op, const double* coefficien
     const int64_t at = c.begin + i, n = std::min(kBlock, c.size - i);
     for (int64_t j = 0; j < terms; ++j)
       load(op.terms[j * op.out.count + c.tensor], at, n, blocks[j]);
-    add_terms<float, 0>(terms, x, factors, blocks[0], n, false);
+    add_terms_of<float, 0>(terms, x, factors, blocks[0], n, false);
     store<float>(op.out[c.tensor], at, n, blocks[0]);
   }
 }
