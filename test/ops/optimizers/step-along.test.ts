@@ -7,7 +7,7 @@ import { devices } from '../../support/devices.ts';
 import { expectLikeReference } from '../../support/reference.ts';
 import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
 
-/** Of the largest element; a length of f32 vectors is right to some units of f32. */
+/** Bounds relative to the largest element; a length of f32 vectors is right to some units of f32. */
 const boundsOf = (dtype: 'f32' | 'f64') => {
   const length = { ulps: dtype === 'f32' ? 2 ** 33 : 256 };
   const all = { ulps: 32, of: 'largest' } as const;
