@@ -6,7 +6,7 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-static void set_all(const List<View>& to, const List<View>& from, Stream& stream) {
+[[gnu::noinline]] static void set_all(const List<View>& to, const View* from, Stream& stream) {
   const Chunks chunks(to, stream);
   chunks.run(
       [&](const Chunk& c) { convert_elements(from[c.tensor], to[c.tensor], c.begin, c.size); });
@@ -20,13 +20,9 @@ void end_step(const EndStep& op, Stream& stream) {
   bool is_bad = op.watched.count > 0 && count_not_finite(op.watched, stream) > 0;
   for (int64_t i = 0; i < count; ++i) is_bad = is_bad || !std::isfinite(sizes[i]);
   if (is_bad) record[0] += 1;
-  if (record[0] != 0) return set_all(op.kept, op.before, stream);
-  const Chunks chunks(op.state, stream);
-  chunks.run([&](const Chunk& c) {
-    const View& state = op.state[c.tensor];
-    if (c.tensor < op.former.count) convert_elements(state, op.former[c.tensor], c.begin, c.size);
-    convert_elements(op.x[c.tensor], state, c.begin, c.size);
-  });
+  if (record[0] != 0) return set_all(op.kept, op.before.items, stream);
+  set_all(op.former, op.state.items, stream);
+  set_all(op.state, op.x.items, stream);
   record[1] = double(op.step);
 }
 ORTHOKIT_KERNEL(EndStep, end_step);

@@ -35,7 +35,7 @@ double scaled_squares(const T* x, int64_t n, double scale) {
 }
 
 template <class T>
-void add_squares(const T* x, int64_t n, Squares& to) {
+[[gnu::noinline]] void add_squares(const T* x, int64_t n, Squares& to) {
   const double plain = block_sum_of_squares(x, n);
   if (std::is_same_v<T, float> || scale_for(plain) == 1)
     to.add({plain, plain * kScaleOfLarge * kScaleOfLarge, plain * kScaleOfSmall * kScaleOfSmall});

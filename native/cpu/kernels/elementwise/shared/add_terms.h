@@ -27,10 +27,11 @@ void add_terms_of(int64_t terms, const T* const* x, const T* factors, T* out, in
       });
 }
 
-// out = Σ factors · x, past the caches where `streams` says so; out may be one of x.
+// out = Σ factors · x, past the caches where `streams` says so; out may be one of x. Out of line:
+// kernels share the code.
 template <class T>
-void add_terms(int64_t terms, const T* const* x, const T* factors, T* out, int64_t size,
-               bool streams) {
+[[gnu::noinline]] void add_terms(int64_t terms, const T* const* x, const T* factors, T* out,
+                                 int64_t size, bool streams) {
   const auto add = terms == 2 ? add_terms_of<T, 2> : add_terms_of<T, 0>;
   add(terms, x, factors, out, size, streams);
 }

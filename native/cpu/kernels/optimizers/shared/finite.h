@@ -21,7 +21,7 @@ bool is_finite_chunk(const View& x, const Chunk& c) {
 }
 
 // The number of tensors that are not finite.
-inline double count_not_finite(const List<View>& tensors, Stream& stream) {
+[[gnu::noinline]] inline double count_not_finite(const List<View>& tensors, Stream& stream) {
   const Chunks chunks(tensors, stream);
   auto* bad = stream.scratch<int64_t>(chunks.count());
   chunks.run([&](const Chunk& c) {
