@@ -35,25 +35,43 @@ struct PlainRound {
         if (op.graph == GraphForm::kPsd) w[size_t(i * n + i)] += half;
       }
   }
-  // |xᵢ − c|² of a center that is a sum of rows.
-  double distance(int64_t i, const double* center) const {
-    long double d = g[i * n + i];
+  // |xᵢ − c|² of a center that is a sum of rows, and the size of the products that cancel in it.
+  struct Distance {
+    double value, terms;
+  };
+  Distance distance_of(int64_t i, const double* center) const {
+    long double d = 0, terms = 0;
+    const auto add = [&](long double term) { d += term, terms += std::abs(term); };
+    add(g[i * n + i]);
     for (int64_t j = 0; j < n; ++j) {
       if (center[j] == 0) continue;
-      d -= 2 * (long double)(center[j]) * g[j * n + i];
-      for (int64_t l = 0; l < n; ++l) d += (long double)(center[j]) * center[l] * g[j * n + l];
+      add(-2 * (long double)(center[j]) * g[j * n + i]);
+      for (int64_t l = 0; l < n; ++l) add((long double)(center[j]) * center[l] * g[j * n + l]);
     }
-    return double(std::max(d, 0.0L));
+    return {double(std::max(d, 0.0L)), double(terms)};
   }
+  double distance(int64_t i, const double* center) const { return distance_of(i, center).value; }
   double sigma_square() const {
     return std::max(values(op.sigma_squares)[task], ClusterRound::kLeastSquare);
   }
-  Numbers costs() const {
-    Numbers a;
+  // a, and what its relative rounding is of: the products of a distance, by which an exponential
+  // changes as much.
+  struct Costs {
+    Numbers values, terms;
+  };
+  Costs costs() const {
+    Costs a;
     for (int64_t i = 0; i < n; ++i)
       for (int64_t c = 0; c < k; ++c) {
-        const double d = distance(i, weights + c * n);
-        a.push_back(op.temperature * (op.sigma_squares ? -std::exp(-d / (2 * sigma_square())) : d));
+        const auto [d, terms] = distance_of(i, weights + c * n);
+        if (op.sigma_squares) {
+          const double near = std::exp(-d / (2 * sigma_square()));
+          a.values.push_back(-op.temperature * near);
+          a.terms.push_back(std::abs(op.temperature) * near * (1 + terms / (2 * sigma_square())));
+        } else {
+          a.values.push_back(op.temperature * d);
+          a.terms.push_back(std::abs(op.temperature) * terms);
+        }
       }
     return a;
   }
@@ -88,14 +106,14 @@ struct PlainRound {
     clamp(z);
     return z;
   }
-  double energy(const Numbers& a, const Numbers& z, double& terms) const {
+  double energy(const Costs& a, const Numbers& z, double& terms) const {
     const Numbers y = smoothed(z);
     long double sum = 0;
     terms = 0;
     const auto add = [&](long double term) { sum += term, terms += std::abs(double(term)); };
     for (size_t i = 0; i < z.size(); ++i) {
       if (z[i] > 0) add((long double)(z[i]) * std::log(z[i]));
-      if (z[i] > 0) add((long double)(a[i]) * z[i]);
+      if (z[i] > 0) add((long double)(a.values[i]) * z[i]), terms += a.terms[i] * z[i];
       add((long double)(-op.lambda) / 2 * z[i] * y[i]);
     }
     return double(sum);
@@ -122,7 +140,8 @@ struct PlainRound {
     }
   }
   void run() const {
-    const Numbers a = costs();
+    const Costs costs_of_all = costs();
+    const Numbers& a = costs_of_all.values;
     double* kept = values(op.z) + task * n * k;
     Numbers z = assigned(a, Numbers(a.size()));
     if (op.start == RoundStart::kKept) z.assign(kept, kept + n * k), clamp(z);
@@ -130,7 +149,7 @@ struct PlainRound {
     int64_t step = 0;
     do {
       z = assigned(a, smoothed(z));
-      energies[step] = energy(a, z, energy_terms[size_t(task * op.steps() + step)]);
+      energies[step] = energy(costs_of_all, z, energy_terms[size_t(task * op.steps() + step)]);
       ++step;
     } while (step < op.steps() && !(step > 1 && std::abs(energies[step - 1] - energies[step - 2]) <
                                                     op.tol * std::abs(energies[step - 1])));
