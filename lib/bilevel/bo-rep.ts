@@ -193,7 +193,7 @@ export class BoRep extends StatefulSteps {
     this.#suspects = new Suspects(device, calls, owned, own);
     const lengths = (first: number, count?: number) => this.#suspects.lengths(first, owned, count);
     this.#descents = Array.from({ length: descents }, (_, k) => lengths(k));
-    this.#lowerGradNorm = lengths(descents - 1);
+    this.#lowerGradNorm = number();
     [this.#ofZ, this.#ofX] = [lengths(descents, 2), lengths(descents + 2, 2)];
     const [ofY, ofZ, ofMean, ofX] = Array.from({ length: own }, (_, k) => lengths(calls.length + k));
     [this.#lengths, this.#hyperNorm] = [{ y: ofY!, z: ofZ!, x: ofX! }, ofMean!];
@@ -268,6 +268,7 @@ export class BoRep extends StatefulSteps {
       try {
         for (let k = 0; k < (isOfY ? innerSteps : 0); ++k)
           await this.#descend(place, lowerLr, most, sample, Math.min(k, mostLooks - 1));
+        if (isOfY) ops.copy(device, { x: [this.#descents.at(-1)!], out: [this.#lowerGradNorm] });
         await this.#follow(place, sample);
       } catch (error) {
         if (isOfY && !y.some(({ disposed }) => disposed)) vectors.copy(device, this.#center, y);

@@ -33,7 +33,7 @@ export interface StepEnd {
  */
 export class StepGuard {
   readonly #device: Device;
-  /** Not 0 where the step that was examined last is held back: how many were. */
+  /** Not 0 where the step that was examined last is held back: the number of steps whose numbers were not finite. */
   readonly guard: Tensor;
   /** Two numbers: that one, and the last step that was made. */
   readonly #record: Tensor;

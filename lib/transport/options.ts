@@ -114,7 +114,7 @@ export interface SinkhornOptions extends TaskOptions<TransportProgress> {
   tol?: number | undefined;
   /**
    * Most sweeps in all, and most evaluations of `'lbfgs'`: whole, at least 1. Default: 1000. Below 100 sweeps or 20
-   * Newton steps, `'auto'` tries one method after the other, each within the whole bounds.
+   * Newton steps, `'auto'` of `sinkhorn` tries one method after the other, each within the whole bounds.
    */
   maxSweeps?: number | undefined;
   /** Most Newton steps tried, in all: whole, at least 1. Default: 200. */

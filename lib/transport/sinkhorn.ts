@@ -1,10 +1,11 @@
 import type { Dtype } from '../core/dtypes.ts';
 import { Owned } from '../core/owned.ts';
-import { Tensor } from '../core/tensor.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import {
   type Settings,
   type SinkhornOptions,
   settingsOf,
+  type TransportIterations,
   type TransportMethod,
   type TransportProgress,
   type TransportStatus,
@@ -78,25 +79,56 @@ export async function sinkhorn<D extends Dtype>(
 /** Bounds below which methods have too little to share: each is tried with all of it. */
 const leastShared = { sweeps: 100, newton: 20 } as const;
 
-/** By one method after the other until one converges, or the nearest result. The first costs are taken over. */
+/**
+ * By one method after the other until one converges or ends for good, or the nearest result. The first costs are taken
+ * over. All that is passed is taken at the call: the caller may dispose of it, and write other masses, afterwards.
+ */
 async function nearestOf<D extends Dtype>(
   cost: Tensor<D> | PointClouds<D>,
   first: StoredCost | PointCost,
   settings: Settings,
 ): Promise<TransportResult<D>> {
   using tried = new Owned();
+  tried.add(first);
+  const tries = (['sns', 'lbfgs', 'sinkhorn'] as const).map((method, i) => ({
+    method,
+    costs: i === 0 ? first : tried.add(costsOf(settings.op, cost)),
+  }));
+  const { a, b, warmStart, onProgress } = settings;
+  const [f, g] = [heldOf(warmStart?.f, tried), heldOf(warmStart?.g, tried)];
+  const start = f && g ? { f, g } : warmStart;
+  const taken = { ...settings, a: heldOf(a, tried), b: heldOf(b, tried), warmStart: start };
+  const before: TransportIterations = { sweeps: 0, newton: 0, cg: 0, evaluations: 0 };
   let nearest: TransportResult<D> | undefined;
-  for (const method of ['sns', 'lbfgs', 'sinkhorn'] as const) {
-    const costs = nearest ? costsOf(settings.op, cost) : first;
-    const result = tried.add(await solveCosts<D>(costs, { ...settings, method }));
-    const isNearer = nearest === undefined || result.marginalError < nearest.marginalError;
-    if (isNearer || result.status === 'converged') nearest = result;
+  for (const { method, costs } of tries) {
+    const told = onProgress && ((now: TransportProgress) => onProgress({ ...now, iterations: plus(before, now.iterations) })); // biome-ignore format: one line
+    tried.release(costs);
+    const result = tried.add(await solveCosts<D>(costs, { ...taken, method, onProgress: told }));
+    Object.assign(before, plus(before, result.iterations));
+    const { status, marginalError } = result;
     // No method carries what no plan does.
-    if (result.status === 'converged' || result.status === 'infeasible') break;
+    const isKnown = status === 'converged' || status === 'infeasible';
+    if (isKnown || nearest === undefined || marginalError < nearest.marginalError) nearest = result;
+    if (isKnown || status === 'at-precision') break;
   }
   tried.release(nearest!);
   return nearest!;
 }
+
+/** What was passed, as it is now; what is no tensor and no list stays, and is refused where it is read. */
+function heldOf<T>(values: T, owned: Owned): T {
+  if (isTensor(values)) return values.disposed ? values : (owned.add(values.copy()) as T & Tensor);
+  return Array.isArray(values) || values instanceof Float64Array || values instanceof Float32Array
+    ? (values.slice() as T & typeof values)
+    : values;
+}
+
+const plus = (a: TransportIterations, b: Readonly<TransportIterations>): TransportIterations => ({
+  sweeps: a.sweeps + b.sweeps,
+  newton: a.newton + b.newton,
+  cg: a.cg + b.cg,
+  evaluations: a.evaluations + b.evaluations,
+});
 
 /** Bytes of a matrix of costs up to which those of points are stored by default. */
 const mostStored = 2 ** 26;

@@ -174,6 +174,25 @@ describe.each(devices)('BoRep on %s', (kind) => {
     }
   });
 
+  it('the length of the lower gradient outlives a step that gave NaN and took no step of y', async () => {
+    const exact = cosh(device);
+    let isBad = false;
+    const oracle: BilevelOracle = {
+      ...exact,
+      upperGradientY: (out, sample) =>
+        isBad ? ops.fill(device, { x: out, value: Number.NaN }) : exact.upperGradientY(out, sample),
+    };
+    const method = new BoRep(oracle, { ...rates, period: 2 });
+    const { lowerGradNorm } = await method.step();
+    const before = await read(lowerGradNorm);
+    expect(before[0]).toBeGreaterThan(0);
+    isBad = true;
+    await method.step();
+    isBad = false;
+    await expect(method.save(path.join(os.tmpdir(), 'never-written'))).rejects.toThrow('in step 2');
+    expect(await read((await method.step()).lowerGradNorm)).toEqual(before);
+  });
+
   it('disposed of during a call, it leaves x and y as they were', async () => {
     const exact = cosh(device);
     let method: BoRep | undefined;

@@ -70,7 +70,7 @@ describe('R3: a process that is killed while it saves', kills.tagged, () => {
       let last = 0;
       let midway = 0;
       await kills.each(async (seed) => {
-        const acknowledged = await runAndKill(child, file, last + 1, 1.2 * ms * uniform(seed)());
+        const acknowledged = await runAndKill(child, file, last + 1, 2 * ms * uniform(seed)());
         const found = await load(file);
         // A save that was acknowledged is never lost, and one beyond it may have been under way.
         expect(found).toBeGreaterThanOrEqual(acknowledged);

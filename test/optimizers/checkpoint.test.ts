@@ -144,7 +144,7 @@ describe('another process', () => {
     let last = 0;
     let midway = 0;
     await kills.each(async (seed) => {
-      const told = await runAndKill(code.file('loop.js'), file, 1.2 * ms * uniform(seed)());
+      const told = await runAndKill(code.file('loop.js'), file, 2 * ms * uniform(seed)());
       await optimizer.load(file);
       const { step } = await optimizer.report();
       expect(step).toBeGreaterThanOrEqual(told);

@@ -67,6 +67,35 @@ describe.each(devices)('sinkhorn on %s', (kind) => {
     await expect(result.plan()).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
   });
 
+  it('under low bounds all that is passed is taken at the call, and what is told of the work grows', async () => {
+    const [n, m] = [9, 13];
+    const options = { eps: 1e-3, maxSweeps: 7, maxNewton: 3 };
+    const [a, b] = [massesOf(n, 1), massesOf(m, 2)];
+    using whole = costOf(n, m);
+    using expected = await sinkhorn(whole, { ...options, a, b });
+    expect(expected.status).not.toBe('converged');
+
+    const cost = costOf(n, m);
+    const [rows, columns] = [vector(device, a), Float64Array.from(b)];
+    const work: number[] = [];
+    const onProgress = ({ iterations }: TransportProgress) =>
+      work.push(Object.values(iterations).reduce((sum, x) => sum + x, 0));
+    const asked = sinkhorn(cost, { ...options, a: rows, b: columns, onProgress });
+    for (const tensor of [cost, rows]) tensor.dispose();
+    columns.fill(1 / m);
+    using result = await asked;
+    expect(sameBits(await result.f.read(), await expected.f.read())).toBe(true);
+    expect(work).toEqual([...work].sort((x, y) => x - y));
+  });
+
+  it('under low bounds a problem that a method proves to be infeasible is told as that', async () => {
+    // Rows 0 and 1 reach column 0 alone, whose mass is less than theirs.
+    const cost = Float64Array.of(0, Infinity, Infinity, 0, Infinity, Infinity, 1, 2, 0.5);
+    using tensor = Tensor.from(device, cost, [3, 3]);
+    using result = await sinkhorn(tensor, { eps: 0.1, maxSweeps: 50 });
+    expect(result.status).toBe('infeasible');
+  });
+
   it.each(['auto', 'sinkhorn', 'sns'] as const)(
     'by %s, the last gauge is a shift of the balanced one',
     async (method) => {

@@ -23,7 +23,7 @@ export class Gradients {
     for (const [parameter, gradient] of this.#tensors) {
       if (parameters.has(parameter)) continue;
       this.#tensors.delete(parameter);
-      this.written = new Set();
+      if (this.written) this.written = new Set();
       gradient.dispose();
     }
   }

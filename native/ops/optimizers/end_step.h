@@ -7,14 +7,14 @@ struct EndStep {
   static constexpr const char *name = "end_step",
                               *summary = "state = x, or kept = before where numbers are not finite";
   static constexpr const char* about = R"(
-  The end of a step that made its new state x elsewhere. `record` counts the steps that were held
-  back, and has the number of the last one that counts. A step is held back where a number of
+  The end of a step that made its new state x elsewhere. `record` counts the steps whose numbers
+  were not finite, and has the number of the last one that counts. A step is held back where a number of
   `watched` or of `sizes` is NaN or infinite, and where an earlier one was; then keptᵢ = beforeᵢ, of
   state that the step changed in place. Otherwise formerᵢ = stateᵢ for as many of the first states,
   stateᵢ = xᵢ, in the dtype of the state, and the last number is `step`. `told` takes `sizes`
   unless an earlier step was held back.
   Numerics: rounded once to nearest, ties to even.
-  Traffic: one read of `watched`; one read, one write of the state.
+  Traffic: one read of `watched`; one read, one write of the state, and of what was former.
   )";
   static constexpr const char* examples[] = {
       "state=f32[597x43],bf16[31] x=f32[597x43],f32[31] record=f64[2] step=3",
@@ -38,7 +38,7 @@ struct EndStep {
   }
   View held() const {
     View view = record;
-    view.shape[0] = 1;
+    view.rank = 1, view.shape[0] = 1;
     return view;
   }
   View last() const {
@@ -47,7 +47,9 @@ struct EndStep {
     return view;
   }
   double bytes() const {
-    return double(bytes_in(state) + bytes_in(x) + bytes_in(former) + bytes_in(watched));
+    double sum = bytes_in(state) + bytes_in(x) + bytes_in(former) + bytes_in(watched);
+    for (int64_t i = 0; i < former.count; ++i) sum += double(bytes_in(state[i]));
+    return sum;
   }
   void check(auto require) const {
     require(state.count == x.count, ErrorCode::kArgument, "x must be as many as state",

@@ -41,13 +41,16 @@ void step_along(const StepAlong& op, Composer& c) {
       const bool is_within = op.by == StepLength::kWithin;
       const View inverse = c.temporary({1}, Dtype::kF64), held = c.temporary({1}, Dtype::kF64);
       c.run(Norms{.x = {length}, .out = inverse, .result = NormResult::kInverse});
-      if (is_within)
-        c.run(LinearCombination{.out = {inverse}, .terms = {inverse}, .coefficients = {op.amount}});
-      double limits[] = {0, is_within ? 1 : op.most_inverse()};
-      c.run(Map{.out = {held},
-                .x = {inverse},
-                .function = MapFunction::kClamp,
-                .parameters = {limits, 2}});
+      const auto hold = [&](const View& x, const View& out, double most) {
+        double limits[] = {0, most};
+        c.run(Map{
+            .out = {out}, .x = {x}, .function = MapFunction::kClamp, .parameters = {limits, 2}});
+      };
+      hold(inverse, held, op.most_inverse());
+      if (is_within) {
+        c.run(LinearCombination{.out = {inverse}, .terms = {held}, .coefficients = {op.amount}});
+        hold(inverse, held, 1);
+      }
       s = Factor(is_within ? 1 : op.amount, held);
     }
     std::vector<View> terms(op.base.begin(), op.base.end());

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -62,10 +63,12 @@ struct StepAlong {
   bool moves() const { return base.count > 0; }
   const List<View>& target() const { return moves() ? sum : out; }  // of u
   int64_t told() const { return term_lengths ? term_lengths.size() : 0; }
-  // The inverse of a subnormal length must not become infinity in f32, and 0 times it NaN.
+  // amount times the inverse of a subnormal length must not become infinity, and 0 times it NaN.
   double most_inverse() const {
-    return out.count > 0 && out[0].dtype == Dtype::kF64 ? HUGE_VAL
-                                                        : std::numeric_limits<float>::max();
+    const bool is_wide = out.count > 0 && out[0].dtype == Dtype::kF64;
+    const double most = is_wide ? std::numeric_limits<double>::max()
+                                : double(std::numeric_limits<float>::max());
+    return most / std::max(1.0, std::abs(amount));
   }
   // s, from |u|.
   double factor(double size) const {
@@ -73,6 +76,10 @@ struct StepAlong {
     if (by == StepLength::kWithin) return size <= amount ? 1 : amount / size;
     const double inverse = 1 / size;
     return size == 0 ? 0 : amount * (inverse > most_inverse() ? most_inverse() : inverse);
+  }
+  // The sum is written, and read again where it moves base.
+  double bytes() const {
+    return bytes_in(terms) + bytes_in(out) + bytes_in(base) + 2 * bytes_in(sum);
   }
   double flops() const {
     double n = 0;
@@ -100,7 +107,12 @@ struct StepAlong {
               v, "out", like);
     };
     for (int64_t i = 0; i < terms.count; ++i) fits(terms[i], i);
-    for (int64_t i = 0; i < base.count; ++i) fits(base[i], i), fits(sum[i], i);
+    for (int64_t i = 0; i < base.count; ++i) {
+      fits(base[i], i), fits(sum[i], i);
+      // It would be gone before it is added.
+      require(sum[i].size() == 0 || sum[i].data != base[i].data, ErrorCode::kArgument,
+              "sum must not be base, got the same memory");
+    }
     for (auto& c : coefficients)
       require(!c.by || (c.by.size() == 1 && is_f32_or_f64(c.by)), ErrorCode::kShape,
               "coefficients on the device must be single numbers", c.by);

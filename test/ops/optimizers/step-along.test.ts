@@ -103,6 +103,22 @@ describe.each(devices)('stepAlong on %s', (kind) => {
     for (const [i, value] of (await out.read()).entries()) expect(value).toBeCloseTo([0.6, 0.8][i]!, 13);
   });
 
+  it('subnormal lengths, whose inverse is beyond all numbers, make no NaN', async () => {
+    for (const [dtype, least] of [
+      ['f32', 1e-45],
+      ['f64', 1e-309],
+    ] as const)
+      for (const by of ['unit', 'within'] as const)
+        for (const amount of by === 'unit' ? [-5, 0.1, 0] : [0.1, 0]) {
+          const at = (...values: number[]) => tensorOf(device, values, [values.length], dtype);
+          const out = at(0, 0);
+          ops.stepAlong(device, { out: [out], base: [at(0, 1)], sum: [at(0, 0)], terms: [at(least, 0)], coefficients: [1], amount, by }); // biome-ignore format: one line
+          const [first, second] = await valuesOf(out);
+          expect(Math.abs(first!), `${dtype} ${by} ${amount}`).toBeLessThanOrEqual(Math.abs(amount));
+          expect(second).toBe(1);
+        }
+  });
+
   it('refuses what does not fit', () => {
     const x = (shape = [2], dtype: 'f32' | 'f64' | 'i32' = 'f32') => Tensor.zeros(device, shape, { dtype });
     const good = { out: [x()], base: [x()], sum: [x()], terms: [x()], coefficients: [1] };
@@ -110,6 +126,7 @@ describe.each(devices)('stepAlong on %s', (kind) => {
     const code = (fields: object) => thrown(fields).code;
     for (const fields of [{ coefficients: [] }, { coefficients: [1, 1] }, { base: [] }, { sum: [] }, { base: [x(), x()] }, { amount: Infinity }, { amount: -1, by: 'within' }]) // biome-ignore format: one line
       expect(code(fields)).toBe('ERR_ARGUMENT');
+    expect(thrown({ sum: good.base }).message).toBe('stepAlong: sum must not be base, got the same memory');
     expect(thrown({ base: [], sum: [], by: 'unit' }).message).toBe(
       'stepAlong: base must be given where by is not plain, got none',
     );
