@@ -853,14 +853,14 @@ export interface OpsOfGroup {
    * state = x, or kept = before where numbers are not finite
    *
    * ```text
-   * The end of a step that made its new state x elsewhere. `record` counts the steps that were held
-   * back, and has the number of the last one that counts. A step is held back where a number of
+   * The end of a step that made its new state x elsewhere. `record` counts the steps whose numbers
+   * were not finite, and has the number of the last one that counts. A step is held back where a number of
    * `watched` or of `sizes` is NaN or infinite, and where an earlier one was; then keptᵢ = beforeᵢ, of
    * state that the step changed in place. Otherwise formerᵢ = stateᵢ for as many of the first states,
    * stateᵢ = xᵢ, in the dtype of the state, and the last number is `step`. `told` takes `sizes`
    * unless an earlier step was held back.
    * Numerics: rounded once to nearest, ties to even.
-   * Traffic: one read of `watched`; one read, one write of the state.
+   * Traffic: one read of `watched`; one read, one write of the state, and of what was former.
    * ```
    *
    * - x must be as many as state
@@ -1490,6 +1490,7 @@ export interface OpsOfGroup {
    * - amount must be finite
    * - amount must not be negative where steps end within it
    * - base must be given where by is not plain, got none
+   * - sum must not be base, got the same memory
    * - outLength must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
