@@ -54,6 +54,13 @@ const checks = {
     for (const n of ['2', '4'])
       assert.match(await good(env, '-n', n, program('collectives')), /^collectives .* [24]\n$/);
   },
+  async 'collectives of tensors on an emulated CUDA device'(env, name) {
+    if (name !== engines[0]) return; // once is enough: the calls are the same
+    const plugin = path.join(root, 'build', 'emulated', 'orthokit_cuda.so');
+    assert.ok(existsSync(plugin), `${plugin} is not there: cmake --preset emulated && cmake --build --preset emulated`);
+    const emulated = { ...env, ORTHOKIT_TEST_DEVICE: 'cuda', ORTHOKIT_CUDA_PLUGIN: plugin, ORTHOKIT_CUBLAS: 'none' };
+    assert.match(await good(emulated, '-n', '2', program('collectives')), /^collectives .* 2\n$/);
+  },
   async training(env) {
     // One process by itself, which no launcher has started, has no engine.
     const one = await trained({ ORTHOKIT_MPI_PLUGIN: '/nowhere' }, '-n', '1', program('training'));

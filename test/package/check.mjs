@@ -141,7 +141,7 @@ try {
     });
   const orthokit = pack('.');
   checkFiles(orthokit.files);
-  const large = tooLarge(orthokit.sizes, orthokit.size, isRelease);
+  const large = tooLarge(orthokit.sizes, orthokit.size, isRelease, root);
   assert(large.length === 0, large.join('\n'));
   // The dependencies come as tarballs too, so that the install can be cut off from the registry.
   const { dependencies: names } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));

@@ -1,4 +1,7 @@
 // The most bytes of each file of the package, and names that no file of it has.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 /** The first pattern that a path matches holds; a plug-in built for tests is not compressed as that of a release. */
 const limits = [
@@ -22,8 +25,11 @@ const tarball = { plain: 11e6, withPlugin: 40e6 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
 
-/** Files that are too large, or have no limit, a line each. `files` are those of `npm pack --json`; `isRelease`: its plug-in is. */
-export function tooLarge(files, packed, isRelease) {
+/**
+ * Files that are too large, or have no limit, a line each. `files` are those of `npm pack --json`; `isRelease`: its plug-in is.
+ * One that was built for tests is taken off the tarball, as large as it is in there.
+ */
+export function tooLarge(files, packed, isRelease, root) {
   const problems = [];
   for (const { path, size } of files) {
     const most = limits.find(([pattern]) => pattern.test(path))?.[1];
@@ -31,9 +37,10 @@ export function tooLarge(files, packed, isRelease) {
     else if (size > most && (isRelease || !path.endsWith('.so')))
       problems.push(`${path} has ${megabytes(size)}, and ${megabytes(most)} is its limit`);
   }
-  const hasPlugin = files.some(({ path }) => path.endsWith('.so'));
-  const most = hasPlugin ? tarball.withPlugin : tarball.plain;
-  if (packed > most && (isRelease || !hasPlugin))
-    problems.push(`the tarball has ${megabytes(packed)}, and ${megabytes(most)} is its limit`);
+  const plugin = files.find(({ path }) => path.endsWith('.so'));
+  const most = plugin && isRelease ? tarball.withPlugin : tarball.plain;
+  const beside = plugin && !isRelease ? gzipSync(readFileSync(join(root, plugin.path))).length : 0;
+  if (packed - beside > most)
+    problems.push(`the tarball has ${megabytes(packed - beside)}, and ${megabytes(most)} is its limit`);
   return problems;
 }

@@ -1,7 +1,7 @@
 // Devices: cpu
-// TensorFlow.js' own tests of its optimizers (tfjs-core/src/optimizers/*_test.ts), for optimizers of ours.
+// TensorFlow.js' own tests of its optimizers (sgd, momentum, adam and adagrad in tfjs-core/src/optimizers), for optimizers of ours.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AdamW, SGD } from '../../lib/index.ts';
+import { AdaGrad, AdamW, SGD } from '../../lib/index.ts';
 import { tfjsOptimizer } from '../../lib/tfjs/index.ts';
 import { backends, numbers, tf, use } from './setup.ts';
 
@@ -125,6 +125,49 @@ describe.each(backends)('on %s', (backend) => {
     close(second.minimize(f, true)!, [2.45]);
     close(x, [0.44, 0.88]);
     expect(second.iterations).toBe(2);
+  });
+
+  it.each([
+    // A mean of equal gradients moves by the rate, whatever their size.
+    [
+      'Adam',
+      () => tfjsOptimizer(tf, AdamW, { lr: 0.1, betas: [0.8, 0.9], eps: 1e-8, weightDecay: 0 }),
+      [2, 4],
+      [
+        [1.9, 3.9],
+        [1.8, 3.8],
+      ],
+    ],
+    [
+      'AdaGrad',
+      () => tfjsOptimizer(tf, AdaGrad, { lr: 0.1, initialAccumulator: 0.1 }),
+      [1, 2],
+      (() => {
+        const [first, second] = [1, 2].map((x) => {
+          let [at, sum] = [x, 0.1];
+          return [0, 1].map(() => {
+            const gradient = 2 * at;
+            sum += gradient ** 2;
+            at -= (0.1 * gradient) / Math.sqrt(sum);
+            return at;
+          });
+        }) as [number[], number[]];
+        return first.map((x, i) => [x, second[i]!]);
+      })(),
+    ],
+  ] as const)('%s, saved and loaded while training goes on', async (_, make, start, expected) => {
+    using optimizer = make();
+    const x = tf.variable(tf.tensor1d([...start]));
+    const f = () => tf.sum(tf.square(x)) as tf.Scalar;
+    optimizer.minimize(f);
+    close(x, expected[0]!);
+    using second = make();
+    const weights = await optimizer.getWeights();
+    await second.setWeights(weights);
+    tf.dispose(weights.map(({ tensor }) => tensor));
+    second.minimize(f);
+    // The second step of Adam has gradients that are a little less than those before.
+    for (const [i, value] of numbers(x).entries()) expect(Math.abs(value - expected[1]![i]!)).toBeLessThan(5e-3);
   });
 
   it('serialization round-trip', () => {

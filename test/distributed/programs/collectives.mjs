@@ -6,7 +6,8 @@ import { connect } from 'orthokit/distributed';
 const group = await connect({ timeout: 20, bucketBytes: 4096 });
 const { rank, size } = group;
 assert.equal(size, Number(process.env.ORTHOKIT_RANKS));
-const device = Device.open('cpu', { threads: 1 });
+const kind = process.env.ORTHOKIT_TEST_DEVICE ?? 'cpu';
+const device = Device.open(kind, kind === 'cpu' ? { threads: 1 } : {});
 
 /** The elements of a rank: of either sign, over many magnitudes, so that the order of a sum shows. */
 const elements = (r, n, salt) =>

@@ -16,7 +16,8 @@ const {
   accumulate = '1',
 } = Object.fromEntries(process.argv.slice(2).map((word) => word.split('=')));
 const group = await connect({ timeout: 20 });
-const device = Device.open('cpu', { threads: 1 });
+const kind = process.env.ORTHOKIT_TEST_DEVICE ?? 'cpu';
+const device = Device.open(kind, kind === 'cpu' ? { threads: 1 } : {});
 const count = 101;
 const inputs = Float64Array.from({ length: count * 6 }, (_, i) => Math.sin(i * 1.7));
 // One label in five is none.

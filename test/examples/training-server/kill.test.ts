@@ -11,7 +11,8 @@ import { columnsOf, Server, type Told, upTo } from './server.ts';
 const chaos = goal('R21', { ci: 2, deep: 100 });
 /** The jobs of a seed, so many kills. */
 const [jobs, kills] = chaos.deep ? [8, 8] : [3, 3];
-const small = { batch: 32, hidden: [24], steps: 300, checkpointEvery: 40 };
+const mlp = { kind: 'mlp', data: 'stripes', batch: 32, hidden: [24], steps: 300, checkpointEvery: 40 };
+const gpt = { kind: 'gpt', data: 'abc', batch: 4, width: 8, blocks: 1, context: 8, steps: 60, checkpointEvery: 9 };
 const optimizers = ['muon', 'adamw', 'auon', 'nor-muon', 'hybrid-auon', 'lion', 'sgd', 'dion'];
 
 it('R21: killed at random, jobs end with the bits of an uninterrupted run, and a client that comes back misses nothing', {
@@ -32,14 +33,13 @@ it('R21: killed at random, jobs end with the bits of an uninterrupted run, and a
     };
     try {
       const bodies = Array.from({ length: jobs }, (_, i) => ({
-        ...small,
-        kind: 'mlp',
-        data: 'stripes',
+        ...(i % 3 === 2 ? gpt : mlp),
         seed: seed + i,
         optimizer: optimizers[(seed + i) % optimizers.length]!,
         schedule: 'cosine',
         lr: 0.01,
       }));
+      const all = bodies.reduce((sum, body) => sum + body.steps, 0);
       let listening = listen();
       const ids: string[] = [];
       for (const body of bodies) ids.push(await server.job(body));
@@ -47,7 +47,7 @@ it('R21: killed at random, jobs end with the bits of an uninterrupted run, and a
         // In the middle of a step, or before the first one of a thread.
         const share = (i + random()) / kills;
         const steps = () => told.reduce((sum, { data }) => sum + (data.columns?.loss.length ?? 0), 0);
-        while (steps() < share * jobs * small.steps) await new Promise((resolve) => setTimeout(resolve, 5));
+        while (steps() < share * all) await new Promise((resolve) => setTimeout(resolve, 5));
         // Acknowledged, so it holds: for this run from whatever step comes next.
         const changed = await server.ask(`/jobs/${ids[i % jobs]}`, 'PATCH', { lr: 0.01 + 0.01 * random() });
         expect([202, 409]).toContain(changed.status);
@@ -76,7 +76,7 @@ it('R21: killed at random, jobs end with the bits of an uninterrupted run, and a
           readFileSync(path.join(server.folder, 'state', 'runs', id, 'manifest.json'), 'utf8'),
         );
         const { step, loss } = columnsOf(own, id);
-        expect(step).toEqual(upTo(small.steps));
+        expect(step).toEqual(upTo(bodies[i]!.steps));
         const { changes } = manifest.summary;
         const expected = await uninterrupted(
           kind,
