@@ -45,11 +45,26 @@ export async function curvesOf(run, { from, to, points, keys }) {
 /** All numbers of a run as CSV. @param {Run} run */
 export async function* csvOf(run) {
   yield `step,${columns.join(',')}\n`;
+  yield* linesOf(run, (step, numberOf) => [step, ...columns.map((key) => numberOf(key) ?? '')].join(','));
+}
+
+/** The same as an object of JSON a step, without what it does not have. @param {Run} run */
+export const jsonlOf = (run) =>
+  linesOf(run, (step, numberOf) =>
+    JSON.stringify({ step, ...Object.fromEntries(columns.map((key) => [key, numberOf(key)])) }),
+  );
+
+/**
+ * A line for each step, report by report.
+ *
+ * @param {Run} run
+ * @param {(step: number, numberOf: (key: (typeof columns)[number]) => number | string | undefined) => string} lineOf
+ */
+async function* linesOf(run, lineOf) {
   for await (const reports of run.metrics(0)) {
     let text = '';
     for (const { first, columns: values } of reports)
-      for (const i of values.loss.keys())
-        text += `${first + i},${columns.map((key) => values[key]?.[i] ?? '').join(',')}\n`;
+      for (const i of values.loss.keys()) text += `${lineOf(first + i, (key) => values[key]?.[i] ?? undefined)}\n`;
     yield text;
   }
 }

@@ -119,6 +119,10 @@ export function openapi(version) {
         parameters: [id],
         get: operation('All numbers', { 200: answer('A line a step', text, 'text/csv') }),
       },
+      '/jobs/{id}/metrics.jsonl': {
+        parameters: [id],
+        get: operation('All numbers', { 200: answer('An object of JSON a step', text, 'application/jsonl') }),
+      },
       '/jobs/{id}/events': {
         parameters: [id, lastEvent],
         get: operation('Events of a run, from its first on', { 200: events }),

@@ -7,7 +7,7 @@ import { Hono } from 'hono';
 import { whole } from '../jobs/fields.mjs';
 import { Problem } from '../problem.mjs';
 import { checkpointFolder } from '../work/checkpoint.mjs';
-import { columns, csvOf, curvesOf } from './curves.mjs';
+import { columns, csvOf, curvesOf, jsonlOf } from './curves.mjs';
 import { readQuery } from './jobs.mjs';
 import { beginLong, whenGone } from './long-answer.mjs';
 import { openStream } from './open-stream.mjs';
@@ -67,13 +67,17 @@ export function resultRoutes({ store, streams, limits }) {
     }
   });
 
-  app.get('/:id/metrics.csv', (c) => {
-    const run = store.run(c.req.param('id'));
-    beginFile(c);
-    const body = Readable.from(csvOf(run));
-    whenGone(c.env.outgoing, () => body.destroy());
-    return c.body(/** @type {any} */ (Readable.toWeb(body)), 200, { 'Content-Type': 'text/csv; charset=utf-8' });
-  });
+  for (const [ending, linesOf, type] of /** @type {const} */ ([
+    ['csv', csvOf, 'text/csv; charset=utf-8'],
+    ['jsonl', jsonlOf, 'application/jsonl; charset=utf-8'],
+  ]))
+    app.get(`/:id/metrics.${ending}`, (c) => {
+      const run = store.run(c.req.param('id'));
+      beginFile(c);
+      const body = Readable.from(linesOf(run));
+      whenGone(c.env.outgoing, () => body.destroy());
+      return c.body(/** @type {any} */ (Readable.toWeb(body)), 200, { 'Content-Type': type });
+    });
 
   app.get('/:id/events', (c) => {
     const run = store.run(c.req.param('id'));

@@ -54,6 +54,11 @@ describe('a training server', () => {
     const csv = (await server.ask(`/jobs/${id}/metrics.csv`)).body.trim().split('\n');
     expect(csv[0]).toBe('step,loss,gradNorm,updateRms,lr,ms,memory,brake,seconds');
     expect(csv.slice(1).map((line: string) => Number(line.split(',')[1]))).toEqual(loss);
+    const jsonl = (await server.ask(`/jobs/${id}/metrics.jsonl`)).body.trim().split('\n');
+    const objects = jsonl.map((line: string) => JSON.parse(line) as { step: number; loss: number; lr: number });
+    expect(objects.map((object: { step: number }) => object.step)).toEqual(step);
+    expect(objects.map((object: { loss: number }) => object.loss)).toEqual(loss);
+    expect(Object.keys(objects[0]).sort()).toEqual(['gradNorm', 'loss', 'lr', 'memory', 'ms', 'seconds', 'step', 'updateRms']); // biome-ignore format: one line
   });
 
   it('pauses, changes rates and goes on, to the bits of a run that had them at that step from the first', async () => {
