@@ -115,7 +115,7 @@ async function nearestOf<D extends Dtype>(
   return nearest!;
 }
 
-/** What was passed, as it is now; what is no tensor and no list stays, and is refused where it is read. */
+/** A copy of what was passed, as it is now; what is no tensor and no list stays, and is refused where it is read. */
 function heldOf<T>(values: T, owned: Owned): T {
   if (isTensor(values)) return values.disposed ? values : (owned.add(values.copy()) as T & Tensor);
   return Array.isArray(values) || values instanceof Float64Array || values instanceof Float32Array

@@ -66,8 +66,8 @@ struct StepAlong {
   // amount times the inverse of a subnormal length must not become infinity, and 0 times it NaN.
   double most_inverse() const {
     const bool is_wide = out.count > 0 && out[0].dtype == Dtype::kF64;
-    const double most = is_wide ? std::numeric_limits<double>::max()
-                                : double(std::numeric_limits<float>::max());
+    const double most =
+        is_wide ? std::numeric_limits<double>::max() : double(std::numeric_limits<float>::max());
     return most / std::max(1.0, std::abs(amount));
   }
   // s, from |u|.
