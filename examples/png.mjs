@@ -15,7 +15,7 @@ export function png({ width, height, pixels }) {
 }
 
 /** The same picture, whose data zlib packs as small as it can. @param {Buffer} file a PNG @returns {Buffer} */
-export function packed(file) {
+function packed(file) {
   const signature = 8;
   const parts = [file.subarray(0, signature)];
   const data = [];

@@ -69,7 +69,7 @@ export class StepGuard {
   /** Queues the last of a step's commits. */
   finish(state: readonly Tensor[], x: readonly Tensor[]): void {
     this.commit([...state, this.#last], [...x, this.#number]);
-    if (!this.#isAsking) void this.#ask().catch(() => {}); // who waits for the device next hears of it
+    this.#watch();
   }
 
   /** Queues all of the end of step `number`, counted from 1, in one operation. */
@@ -77,6 +77,11 @@ export class StepGuard {
     const { state, x, former, watched, kept, before, told, sizes } = parts;
     const record = this.#record;
     endStep(this.#device, { state, x, former, watched, kept, before, told, sizes, record, step: number });
+    this.#watch();
+  }
+
+  /** Asks the device, unless a question is on its way. Whoever waits for the device next hears of an error. */
+  #watch(): void {
     if (!this.#isAsking) void this.#ask().catch(() => {});
   }
 
