@@ -46,28 +46,16 @@ export interface Abortable {
 
 const methods: readonly TransportMethod[] = ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'];
 
-/** All calls, and what they work on. */
-export function abortable(device: Device, folder: Folder): Abortable {
-  return merged([
-    files(device, folder),
-    pursuits(device),
-    transports(device),
-    models(device, folder),
-    matrices(device),
-    merges(device, folder),
-    ...curvatureCalls(device),
-  ]);
-}
-
-function merged(parts: readonly Abortable[]): Abortable {
-  return {
-    calls: Object.assign({}, ...parts.map(({ calls }) => calls)),
-    inputs: parts.flatMap(({ inputs }) => inputs),
-    prepare: async () => {
-      for (const part of parts) await part.prepare();
-    },
-  };
-}
+/** Families of calls, each with what its calls work on. */
+export const abortable = (device: Device, folder: Folder): readonly Abortable[] => [
+  files(device, folder),
+  pursuits(device),
+  transports(device),
+  models(device, folder),
+  matrices(device),
+  merges(device, folder),
+  ...curvatureCalls(device),
+];
 
 function files(device: Device, folder: Folder): Abortable {
   const size = 1 << 21; // 8 MB a tensor

@@ -54,7 +54,7 @@ function solves(device: Device): Abortable {
   const [first, second] = [problem(), problem()];
   const reset = () => ops.fill(device, { x: [...first.params, ...second.params] });
   const itself = () => {};
-  const solved = { tol: 0, maxIterations: 400 };
+  const solved = { tol: 0, maxIterations: 100 };
   return {
     calls: {
       cg: async (signal) => (await cg(grid, b, { ...solved, signal })).x.dispose(),
@@ -182,7 +182,7 @@ function constraints(device: Device): Abortable {
       'LearnedProximal.invert': async (signal) => (await lpn.invert(signals, { tol: 1e-12, signal })).y.dispose(),
       'LearnedProximal.prior': (signal) => lpn.prior(signals, { tol: 1e-12, signal }),
       pnpAdmm: async (signal) =>
-        (await pnpAdmm({ operator, y: measured, prox }, { rho: 0.1, iterations: 60, tol: 0, signal })).x.dispose(),
+        (await pnpAdmm({ operator, y: measured, prox }, { rho: 0.1, iterations: 8, tol: 0, signal })).x.dispose(),
     },
     inputs: [b, signals, rows, measured, ...lpn.params],
     prepare: async () => {},

@@ -11,7 +11,7 @@ import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { clock, Machine } from '../support/machine.ts';
 import { settledMemory } from '../support/settled.ts';
-import { abortable, type Call } from './abort-calls.ts';
+import { type Abortable, abortable, type Call } from './abort-calls.ts';
 
 const aborts = goal('R18', { ci: 3, deep: 500 });
 
@@ -29,11 +29,14 @@ const allowed = (count: number): number => Math.max(1, Math.floor(count / 100));
 
 const folder = new Folder();
 const device = Device.open('cpu');
-const { calls, inputs, prepare } = abortable(device, folder);
+const families = abortable(device, folder);
+const calls = families.flatMap((family) =>
+  Object.entries(family.calls).map(([name, call]) => [name, call, family] as const),
+);
 const [factor, product] = [Tensor.zeros(device, [700, 700]), Tensor.zeros(device, [700, 700])];
 let machine: Machine;
 beforeAll(async () => {
-  await prepare();
+  for (const family of families) await family.prepare();
   machine = await Machine.start();
 });
 afterAll(async () => {
@@ -44,8 +47,8 @@ afterAll(async () => {
 
 const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
 
-/** All that an aborted call must leave as it was, beside the tensors that live. */
-async function everything(): Promise<unknown> {
+/** All that an aborted call of a family must leave as it was, beside the tensors that live. */
+async function everything({ inputs }: Abortable): Promise<unknown> {
   const contents: unknown[] = [];
   for (const tensor of inputs) contents.push(digest(new Uint8Array((await tensor.read()).buffer)));
   for (const name of folder.names.filter((one) => lstatSync(folder.file(one)).isFile()))
@@ -110,16 +113,15 @@ describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
   let total = 0;
   const allLate: string[] = [];
 
-  it.each(Object.keys(calls))(
+  it.each(calls)(
     '%s rejects with the AbortError, and nothing has changed',
-    async (name) => {
-      const call = calls[name]!;
+    async (name, call, family) => {
       const start = clock();
       machine.forget(start);
       await call(new AbortController().signal);
       const whole = clock() - start;
-      await prepare();
-      const before = await everything();
+      await family.prepare();
+      const before = await everything(family);
       const { live } = await settledMemory(device);
       const filesBefore = openFiles();
 
@@ -154,7 +156,7 @@ describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
       expect(busy.map(({ seed, used }) => `the device is busy for ${used} ms, seed ${seed}`)).toEqual([]);
       expect((await beyond(aborted, (one) => one.free))[0]?.ms ?? 0).toBeLessThan(hung);
 
-      expect(await everything()).toEqual(before);
+      expect(await everything(family)).toEqual(before);
       expect(device.info.memory.live).toBe(live);
       for (let i = 0; i < 500 && openFiles() > filesBefore; i++) await sleep(10);
       expect(openFiles()).toBeLessThanOrEqual(filesBefore);

@@ -70,6 +70,11 @@ const objects = [
 export const hostileValue = (random) => (random.chance(0.4) ? random.of(numbers) : random.of(objects)());
 
 const onto = (object, fields) => Object.defineProperties(object, Object.getOwnPropertyDescriptors(fields));
+/** The length of an array is its own: it takes no other but a number of elements. */
+const ontoArray = (fields) => {
+  const { length: _, ...others } = Object.getOwnPropertyDescriptors(fields);
+  return Object.defineProperties([], others);
+};
 
 /** Fields as another object would hold them. */
 export const disguises = [
@@ -79,7 +84,7 @@ export const disguises = [
   (fields) => new Proxy(fields, {}),
   (fields) => onto({ [Symbol('s')]: 1 }, fields),
   (fields) => onto(() => 1, fields),
-  (fields) => onto([], fields),
+  ontoArray,
   (fields) => new Proxy(fields, { ownKeys: thrower }),
   (fields) => new Proxy(fields, { get: thrower }),
   (fields) => new Proxy(fields, { ownKeys: () => [...Reflect.ownKeys(fields), Symbol('s'), 'unknown'] }),
