@@ -55,8 +55,11 @@ static void quantized_gemm(const QuantizedGemm& op, Stream& stream) {
     }
     const auto kernel =
         op.is_forward() ? many_rows_kernel<bits, true> : many_rows_kernel<bits, false>;
-    const int64_t across = blocks_of(columns, kManySide), down = blocks_of(inputs, kManySide);
-    launch(stream, kernel, {dim3(unsigned(across * down)), kManyThreads}, w, a, inputs, across, to);
+    const unsigned across = op.is_forward() ? blocks_of(columns, kManySide)
+                                            : 2 * blocks_of(columns, math::kBlockCodes),
+                   down = blocks_of(inputs, kManySide);
+    launch(stream, kernel, {dim3(across * down), kManyThreads}, w, ManyLeft{a, inputs, op.inner()},
+           across, to);
   });
 }
 ORTHOKIT_KERNEL(QuantizedGemm, quantized_gemm);

@@ -1,5 +1,7 @@
 // Packed codes for a thread.
 #pragma once
+#include <type_traits>
+
 #include "cuda/launch.cuh"
 #include "ops/quantized/shared/grouped.h"
 
@@ -21,6 +23,10 @@ inline GroupedRows grouped_rows(const Grouped& size, const View& codes, const Vi
   const auto* data = codes.as<const uint8_t>();
   return {size, data, scales.as<const float>(), reinterpret_cast<uintptr_t>(data) % 4 == 0};
 }
+
+// Holds a lane of a whole block.
+template <int bits>
+using CodeLane = std::conditional_t<(bits > 4), uint64_t, uint32_t>;
 
 // A lane of block `at` of a row.
 template <int bits>

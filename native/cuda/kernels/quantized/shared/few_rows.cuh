@@ -2,6 +2,7 @@
 #pragma once
 #include "cuda/device/reduce.cuh"
 #include "cuda/kernels/quantized/shared/codes.cuh"
+#include "cuda/vector.cuh"
 
 namespace orthokit::cuda {
 
@@ -15,6 +16,19 @@ struct ProductTo {
     float* to = c + row * columns + column;
     const float old = beta == 0 ? 0 : beta * *to;
     *to = sum + old + (bias ? bias[column] : 0);
+  }
+  // Of `n` neighbours from `column` on, four at most.
+  __device__ void write(int64_t row, int64_t column, int64_t columns, int n,
+                        const float (&sums)[kVector]) const {
+    float* to = c + row * columns + column;
+    float values[kVector] = {};
+    if (beta != 0) load_raw(to, n, values);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      const float old = beta == 0 ? 0 : beta * values[i];
+      values[i] = sums[i] + old + (bias && i < n ? bias[column + i] : 0);
+    }
+    store_raw(to, n, values);
   }
 };
 
