@@ -1,7 +1,7 @@
 // Tiles of a matrix of packed codes in shared memory, as products of many rows read them. A tile of
 // a · wᵀ has codes in f16, which holds all of them exactly, beside the scales of some groups: each
-// number is code · scale where it is read. In a · w each element of the inner side has scales of its
-// own, and a tile has code · scale in f32.
+// number is code · scale where it is read. In a · w each element of the inner side has scales of
+// its own, and a tile has code · scale in f32.
 #pragma once
 #include "cuda/device/load.cuh"
 #include "cuda/device/reduce.cuh"
@@ -15,8 +15,8 @@ inline constexpr int kManyDepth = 64;
 // A line of a tile in shared memory: whole vectors of four, and banks move on from line to line.
 inline constexpr int kManyLine = kManySide + 4;
 
-// A thread unpacks a lane of each of `kWords` neighbouring rows of w, `kCodes` codes of each. Half of
-// a block is half of the codes of all lanes in a · wᵀ, all codes of half of them in a · w.
+// A thread unpacks a lane of each of `kWords` neighbouring rows of w, `kCodes` codes of each. Half
+// of a block is half of the codes of all lanes in a · wᵀ, all codes of half of them in a · w.
 template <bool forward>
 struct ManyShare {
   static constexpr int kLanes = forward ? math::kCodeLanes : math::kCodeLanes / 2;
