@@ -5,8 +5,7 @@ import { Task } from '../core/task.ts';
 import { makeFolder } from '../files/model-folder/job.ts';
 import { closeDevice, openDevice } from '../files/model-folder/job-device.ts';
 import { filesOf } from '../files/model-folder/known-files.ts';
-import { checkSpace } from '../files/model-folder/needs.ts';
-import { type RunRecord, statesOf, textOf } from '../files/model-folder/run-record.ts';
+import { type RunRecord, statesOf } from '../files/model-folder/run-record.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
 import { newFiles } from '../files/model-folder/write-weights.ts';
 import { fitOf, type MergedTensor } from './folders/fit.ts';
@@ -74,14 +73,13 @@ export async function mergeModels(options: MergeOptions): Promise<MergeReport> {
     const needs = needsOf(op, base, fit, method, settings.memoryLimit);
     const files = await filesOf(base);
     const record = await recordOf(settings, models);
-    if ((await workspace.examine(textOf(record), restart)) !== 'own work') await checkSpace(op, out, needs);
     const reporter = await Reporter.of({ settings, out, models, method, fit, needs, files });
     // A dry run, too, says that a device cannot be had.
     const opened = openDevice(settings.device);
     device = opened;
     return await makeFolder({
       ...{ op, workspace, weights: base.weights, inputs: models.map(({ folder }) => folder) },
-      ...{ record, restart, dryRun, signal, shardBytes: settings.shardSize },
+      ...{ record, restart, dryRun, needs, signal, shardBytes: settings.shardSize },
       onBytes: (done, total) => {
         settings.onProgress?.({ stage: 'write', done, total });
         signal?.throwIfAborted();

@@ -5,8 +5,8 @@ import { attempt, calls } from '../files/calls.ts';
 import { makeFolder } from '../files/model-folder/job.ts';
 import { closeDevice, openDevice } from '../files/model-folder/job-device.ts';
 import { filesOf } from '../files/model-folder/known-files.ts';
-import { checkMemory, checkSpace } from '../files/model-folder/needs.ts';
-import { type RunRecord, statesOf, textOf } from '../files/model-folder/run-record.ts';
+import { checkMemory } from '../files/model-folder/needs.ts';
+import { type RunRecord, statesOf } from '../files/model-folder/run-record.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
 import { type OpenTensorFile, openTensorFile } from '../files/safetensors/file.ts';
 import { type Model, openModel } from '../merging/internal.ts';
@@ -66,14 +66,13 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
     const files = await filesOf(base);
     const known: Known = { settings, out, choice, needs, files };
     const record = await recordOf(settings, base);
-    if ((await workspace.examine(textOf(record), restart)) !== 'own work') await checkSpace(op, out, needs);
     // A dry run, too, says that a device cannot be had.
     const opened = openDevice(settings.device);
     device = opened;
     let store: Store | undefined;
     return await makeFolder({
       ...{ op, workspace, weights: base.weights, inputs: [base.folder] },
-      ...{ record, restart, dryRun, signal, shardBytes: settings.shardSize },
+      ...{ record, restart, dryRun, needs, signal, shardBytes: settings.shardSize },
       metadataOf: (names) => {
         const own = new Set(names);
         const inFile = choice.chosen.filter(({ name }) => own.has(name));

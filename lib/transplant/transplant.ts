@@ -12,6 +12,7 @@ import { readTokenizerOf } from '../tokenizers/internal.ts';
 import { findMethod } from './methods/index.ts';
 import { settle, type TransplantOptions, type TransplantProgress } from './options.ts';
 import { recordOf } from './output/fingerprint.ts';
+import { needsOf } from './output/needs.ts';
 import { newTexts, patchSteps } from './output/texts.ts';
 import type { TransplantReport } from './report.ts';
 import { checkJob, computeRows } from './tables/compute.ts';
@@ -67,6 +68,7 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
       ...{ op, workspace, weights: base.weights, inputs: [base.folder, donor.folder] },
       ...{ restart: settings.restart, dryRun: settings.dryRun, signal },
       record: await recordOf(settings, [base, donor]),
+      needs: await needsOf(job, base.weights),
       onBytes: (done, total) => {
         settings.onProgress?.({ stage: 'write', done, total });
         signal?.throwIfAborted();

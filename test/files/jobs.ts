@@ -39,6 +39,7 @@ async function convert(
     return await makeFolder({
       ...{ op, workspace, weights, inputs: [folder], restart, dryRun, signal },
       record: { format: 1, options: { name }, files: [] },
+      needs: { bytes: 0, scratchBytes: 0 },
       onBytes: () => {},
       tensors: (records) => make(weights, records, onPiece),
       files: async function* () {

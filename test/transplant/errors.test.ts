@@ -2,9 +2,11 @@
 // Every way in which a model folder can be wrong, each with its code; nothing is written then.
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { calls } from '../../lib/files/calls.ts';
 import { type ErrorCode, type TransplantOptions, transplant } from '../../lib/index.ts';
 import { fileBytes } from '../files/bytes.ts';
+import { restoreCalls } from '../files/failing.ts';
 import { Folder } from '../files/folder.ts';
 import { byteLevelTokenizer, type ModelParts, readJson, tensorOf, writeModel, writeTensors } from './models.ts';
 
@@ -394,6 +396,28 @@ describe('places', () => {
   it('no base', () => refused(() => {}, 'ERR_IO', /got ENOENT/, { base: 'nowhere-at-all' }));
   it('a file as base', () =>
     refused((_base, folder) => writeFileSync(folder.file('x'), ''), 'ERR_IO', /ENOENT/, { base: 'x-is-not-here' }));
+});
+
+afterEach(restoreCalls);
+
+it('too little space for the new files, the rows in work and a twentieth more, in a dry run, too', async () => {
+  using folder = new Folder();
+  const base = writeModel(folder.file('base'), plain());
+  const donor = writeModel(folder.file('donor'), { ...plain(), tokenizer: byteLevelTokenizer([' a', 'x', 'y']) });
+  const options = { base, donor, out: folder.file('out'), method: 'zero', device: 'cpu' } as const;
+  // A table of 3 x 3 and a norm of 2 in f32; two rows of 12 bytes, each with 12 bytes of facts.
+  const needed = Math.ceil(1.05 * (36 + 8 + 2 * 24));
+  for (const dryRun of [true, false]) {
+    calls.free = async () => needed - 1;
+    await expect(transplant({ ...options, dryRun })).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: expect.stringContaining(`out must have ${needed} bytes of free space, got ${needed - 1} at`),
+    });
+    expect(folder.names).toEqual(['base', 'donor']);
+  }
+  calls.free = async () => needed;
+  await transplant(options);
+  expect(folder.names).toEqual(['base', 'donor', 'out']);
 });
 
 describe('options', () => {

@@ -4,6 +4,7 @@ import { quote } from '../quote.ts';
 import { checkSumBytes, checkSumOf, keptCheckSum } from './check-sums.ts';
 import { Folder } from './folder.ts';
 import { Journal, type Records } from './journal.ts';
+import { checkSpace, type SpaceNeeds } from './needs.ts';
 import { type RunRecord, textOf } from './run-record.ts';
 import { Weights } from './weights.ts';
 import type { Workspace } from './workspace.ts';
@@ -39,6 +40,8 @@ export interface FolderJob<Report> {
   readonly restart: boolean;
   /** Report what a run would do, and refuse what it would refuse, but compute and write nothing. */
   readonly dryRun: boolean;
+  /** Space without which a run that has not begun does not begin. */
+  readonly needs: SpaceNeeds;
   /** The most bytes of tensors in a file of the new folder. Default: the files of the old one. */
   readonly shardBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -61,17 +64,15 @@ export interface FolderJob<Report> {
  * has failed goes on where it stood when it is repeated: with the records, and with the files of weights that are
  * complete.
  *
- * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_STATE for the work of another run, unless
+ * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_IO for too little free space; ERR_STATE for the work of another run, unless
  * `restart`, and for a folder that is not as it was written, byte by byte
  */
 export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
   const { op, workspace, weights, signal, onBytes, shardBytes } = job;
   for (const { path } of job.inputs) workspace.refuseInside(path);
   const run = textOf(job.record);
-  if (job.dryRun) {
-    await workspace.examine(run, job.restart);
-    return job.report({ dryRun: true, resumed: false });
-  }
+  if ((await workspace.examine(run, job.restart)) !== 'own work') await checkSpace(op, workspace.out, job.needs);
+  if (job.dryRun) return job.report({ dryRun: true, resumed: false });
   const resumed = await workspace.begin(run, job.restart);
   const journals: Journal[] = [];
   try {

@@ -4,12 +4,16 @@ import { OrthokitError } from '../../core/errors.ts';
 import { attempt, calls } from '../calls.ts';
 import { quote } from '../quote.ts';
 
-/** Space and memory that a job needs. */
-export interface Needs {
+/** Space that a job needs. */
+export interface SpaceNeeds {
   /** Bytes of the new weights. */
   readonly bytes: number;
   /** Bytes of files beside the new folder that are gone when the job ends. */
   readonly scratchBytes: number;
+}
+
+/** Space and memory that a job needs. */
+export interface Needs extends SpaceNeeds {
   /** Bytes that the process has resident at most. */
   readonly memoryBytes: number;
 }
@@ -25,7 +29,7 @@ export function checkMemory(op: string, { memoryBytes }: Needs, largest: string,
 }
 
 /** @throws ERR_IO where the file system of the new folder has not enough space */
-export async function checkSpace(op: string, out: string, { bytes, scratchBytes }: Needs): Promise<void> {
+export async function checkSpace(op: string, out: string, { bytes, scratchBytes }: SpaceNeeds): Promise<void> {
   const parent = path.dirname(out);
   const free = await attempt(op, parent, 'examined', calls.free(parent), 'out');
   const needed = Math.ceil(spareShare * (bytes + scratchBytes));

@@ -120,6 +120,11 @@ export class Workspace {
     }
   }
 
+  /** The place at which the new folder appears. */
+  get out(): string {
+    return this.#out;
+  }
+
   /** A file that helps and does not stay; while it is empty, no work is in it. */
   scratch(name: string): string {
     return path.join(this.#folder, `${name}${scratchSuffix}`);
