@@ -1,29 +1,29 @@
-// Signs of one font found among those of another.
+// Signs of one font found among those of another, emoji of one house among those of another, and words among words.
 import { experimentOf } from '../parts.mjs';
-import { drawFound, judge, pageOf } from './page.mjs';
+import { drawFound, judge, pageOf, pairOf } from './page.mjs';
 import { run } from './run.mjs';
 
 /** Raised when what a run computes changes: runs of another one do not count. */
-const revision = 1;
-const pairs = /** @type {const} */ ([
-  ['sans', 'serif'],
-  ['serif', 'mono'],
-  ['sans', 'bold'],
-]);
-/** @param {'full' | 'quick'} size */
-const settings = (size) =>
-  pairs.slice(0, size === 'full' ? pairs.length : 1).map(([from, to]) => ({ revision, size, from, to }));
+const revision = 2;
+/** @type {readonly import('./run.mjs').Settings[]} */
+const all = [
+  { kind: 'letters', from: 'sans', to: 'serif' },
+  { kind: 'letters', from: 'serif', to: 'mono' },
+  { kind: 'letters', from: 'sans', to: 'bold' },
+  { kind: 'emoji', from: 'noto', to: 'fluent' },
+  { kind: 'emoji', from: 'fluent', to: 'noto' },
+  { kind: 'words' },
+].map((own) => /** @type {import('./run.mjs').Settings} */ ({ revision, size: 'full', ...own }));
+/** Tiny ones are of the packages that are here. @param {'full' | 'quick'} size */
+const settings = (size) => (size === 'full' ? [...all] : [all[0], all[3]].map((own) => ({ ...own, size })));
 
 export const experiment = experimentOf({
-  ...{ name: 'retrieval', settings, run, judge, pageOf, each: 'a few seconds' },
-  nameOf: ({ from, to }) => `${from} in ${to}`,
-  groupOf: () => 'pairs of fonts',
+  ...{ name: 'retrieval', settings, run, judge, pageOf, each: 'a few seconds, and half a minute for words' },
+  nameOf: pairOf,
+  groupOf: ({ kind }) => kind,
   figures: (runs) => ({
-    head: ['signs', 'first', 'among five', 'f16', 'i8'],
-    rows: runs.map(({ signs, first, five, same }) => [
-      `${signs.length}`,
-      ...[first, five, ...same].map((x) => x.toFixed(3)),
-    ]),
+    head: ['queries', 'signs', 'first', 'among five', 'f16', 'i8'],
+    rows: runs.map((own) => [pairOf(own), `${own.signs.length}`, ...[own.first, own.five, ...own.same].map((x) => x.toFixed(3))]), // biome-ignore format: one line
   }),
-  draw: ([first], folder) => drawFound(first, folder),
+  draw: drawFound,
 });

