@@ -41,6 +41,7 @@ const goals = [
   { name: 'R23', run: 'node test/distributed/check.mjs openmpi mpich' },
   goal('R26'),
   goal('R27'),
+  goal('R28'),
 ].flat();
 
 /** On the emulated device. */

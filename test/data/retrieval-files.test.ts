@@ -1,9 +1,10 @@
 // Devices: cpu
 // Axes: node
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RetrievalDatabase } from '../../lib/data/index.ts';
 import { calls } from '../../lib/files/calls.ts';
@@ -12,8 +13,11 @@ import { fileBytes, plainRead } from '../files/bytes.ts';
 import { failNth, openFiles, restoreCalls } from '../files/failing.ts';
 import { Folder } from '../files/folder.ts';
 import { normal } from '../support/data.ts';
+import { goal } from '../support/goal.ts';
 
 const device = Device.open('cpu');
+const library = path.join(import.meta.dirname, '..', '..', 'dist');
+const run = promisify(execFile);
 afterEach(restoreCalls);
 
 async function database(dtype: 'f32' | 'f16' | 'i8' = 'f32', count = 40): Promise<RetrievalDatabase> {
@@ -194,6 +198,57 @@ describe('files of rows', () => {
     expect([...new Set(await row.read())]).toEqual([0]);
   });
 
+  // Rows of 128 numbers in f32: 1 GB when deep.
+  const large = goal('R28', { ci: 2 ** 17, deep: 2 ** 21 });
+  const opened = { ...large.tagged, timeout: large.limit(180_000) };
+  it('R28: that are large are opened at once, and searched in bounded memory', opened, async () => {
+    using folder = new Folder();
+    const [rows, dim] = [Math.max(large.count, 2 ** 17), 128];
+    {
+      using db = new RetrievalDatabase(device, dim, { metric: 'l2' });
+      const part = 2 ** 16;
+      for (let from = 0; from < rows; from += part) {
+        using some = Tensor.randn(device, [part, dim], { seed: 1 + from });
+        await db.add(some);
+      }
+      await db.save(folder.file('a'));
+    }
+    // In a process of its own, whose memory is that of nothing else.
+    const script = `import { Device, Tensor } from ${JSON.stringify(path.join(library, 'index.js'))};
+      import { RetrievalDatabase } from ${JSON.stringify(path.join(library, 'data', 'index.js'))};
+      const device = Device.open('cpu', { threads: 2 });
+      const file = ${JSON.stringify(folder.file('a'))};
+      const query = new Float32Array(${dim}).fill(0.1);
+      const mb = () => process.resourceUsage().maxRSS / 1024;
+      const times = [];
+      const before = mb();
+      for (let i = 0; i < 9; ++i) {
+        const [begin, cpu] = [performance.now(), process.cpuUsage()];
+        const db = await RetrievalDatabase.open(device, file, { keep: false });
+        const { user, system } = process.cpuUsage(cpu);
+        times.push({ ms: performance.now() - begin, cpu: (user + system) / 1000 });
+        db.dispose();
+      }
+      const open = mb();
+      const db = await RetrievalDatabase.open(device, file, { keep: false });
+      const { ids } = await db.search(query, 10);
+      await db.search(query, 10);
+      const least = (name) => Math.min(...times.map((one) => one[name]));
+      const found = { size: db.size, ids: ids.length, ms: least('ms'), first: times[0].ms, cpu: least('cpu'), open: open - before, search: mb() - open };
+      console.log(JSON.stringify(found));
+      db.dispose();
+      await device.close();`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
+    const { size, ids, ms, first, cpu, open, search } = JSON.parse(stdout);
+    if (large.deep) console.log(`opened in ${ms.toFixed(1)} ms (first ${first.toFixed(1)}), ${cpu.toFixed(1)} of processors; ${open.toFixed(0)} MB, ${search.toFixed(0)} for a search`); // biome-ignore format: one line
+    expect([size, ids]).toEqual([rows, 10]);
+    // Of processors: the machine may be busy.
+    expect(cpu).toBeLessThan(50);
+    expect(open).toBeLessThan(64);
+    expect(search).toBeLessThan(192);
+    large.record(rows);
+  });
+
   it('are left as they were by a save in which any call fails', async () => {
     using folder = new Folder();
     using db = await database();
@@ -217,7 +272,6 @@ describe('files of rows', () => {
 
   it('are whole after processes that were killed while they saved', { timeout: 60_000 }, async () => {
     using folder = new Folder();
-    const library = path.join(import.meta.dirname, '..', '..', 'dist');
     const script = `import { Device } from ${JSON.stringify(path.join(library, 'index.js'))};
       import { RetrievalDatabase } from ${JSON.stringify(path.join(library, 'data', 'index.js'))};
       const device = Device.open('cpu');
