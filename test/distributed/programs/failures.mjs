@@ -33,6 +33,7 @@ if (group) {
   await group.allReduce([x], { tag: 'first' });
   if (isBad && how === 'kill') process.kill(process.pid, 'SIGKILL');
   if (isBad && how === 'stop') process.kill(process.pid, 'SIGSTOP');
+  if (isBad && how === 'throw') console.log(`thrown at ${Date.now()}`);
   if (isBad && (how === 'throw' || how === 'listener'))
     throw Object.assign(new RangeError('a bad batch'), { code: 'MY_CODE' });
   if (isBad && how === 'exit') process.exit(3);

@@ -30,6 +30,18 @@ const loss = (m, x, y, over) => nn.crossEntropy(nn.linear(m.b, nn.map(nn.linear(
 const parallel = await DataParallel.start(group, model, { seed: 3 });
 const seeds = await group.numbers(parallel.dropoutSeed);
 assert.equal(new Set(seeds).size, group.size);
+// Ranks drop other elements of what they all have, one of two, and a rank drops the same ones if it is asked again.
+const ones = { x: Tensor.full(device, [64], 1, { dtype: 'f64' }) };
+const dropped = async () => {
+  const drop = nn.valueAndGrad((m) => nn.sum(nn.dropout(m.x, { rate: 0.5 })), { seed: parallel.dropoutSeed });
+  return [...(await drop(ones).grads.get(ones.x).read())];
+};
+const mask = await dropped();
+assert.deepEqual(await dropped(), mask);
+assert.deepEqual([...new Set(mask)].sort(), [0, 2]);
+const masks = await Promise.all(mask.map((kept) => group.numbers(kept, { tag: 'mask' })));
+for (let r = 0; r < group.size; ++r)
+  for (let other = 0; other < r; ++other) assert.ok(masks.filter((kept) => kept[r] !== kept[other]).length > 16);
 
 const pick = (index) => [
   Tensor.from(device, Float64Array.from([...index].flatMap((i) => [...inputs.subarray(6 * i, 6 * i + 6)])), [
