@@ -47,10 +47,8 @@ const large = [8192, 1024];
 const images = [128, 28, 28, 32];
 const pooled = [128, 14, 14, 32];
 const cases = [
-  ...['gelu', 'geluTanh', 'geluBackward', 'geluTanhBackward'].flatMap((work) =>
-    [hidden, large].map((shape) => ({ work, shape })),
-  ),
-  ...[[3072, 64], [768, 512], large, [256, 32000]].map((shape) => ({ work: 'softmax', shape })),
+  ...['gelu', 'geluBackward', 'geluTanh', 'geluTanhBackward'].map((work) => ({ work, shape: hidden })),
+  ...[[3072, 64], hidden, [256, 32000]].map((shape) => ({ work: 'softmax', shape })),
   { work: 'crossEntropy', shape: [256, 32000], out: [1] },
   { work: 'crossEntropyBackward', shape: [256, 32000] },
   { work: 'batchNorm', shape: images },
@@ -61,7 +59,6 @@ const cases = [
   { work: 'layerNormBackward', shape: [768, 128] },
   { work: 'layerNormBackward', shape: large },
   ...[
-    [1024, 1024],
     [768, 3072],
     [1024, 4096],
   ].map((shape) => ({ work: 'orthogonalize', shape })),
