@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Folder } from '../files/folder.ts';
