@@ -21,6 +21,11 @@ if (!(Number.isInteger(epochs) && epochs > 0)) {
   process.exit(2);
 }
 
+// Who is asked to stop does so at a step that all ranks agree on.
+let asked = false;
+process.once('SIGTERM', () => {
+  asked = true;
+});
 const group = await connect();
 const say = (/** @type {string} */ line) => group.rank === 0 && console.log(line);
 const device = Device.open('cpu');
@@ -107,6 +112,7 @@ async function checkpoint() {
 
 say(`${group.size} process${group.size === 1 ? '' : 'es'} (${group.engine}), ${count} digits, ${epochs} epochs.`);
 let [loss, labelled] = [0, 0];
+let stops = false;
 for (const { index, epoch, position } of parallel.batches({ count, size: 128, seed: 3, from })) {
   const { value, grads } = step(model, ...pick(train, index));
   // One all-reduce a step; the mean is by samples, so that a smaller last batch and unequal parts are right.
@@ -116,6 +122,8 @@ for (const { index, epoch, position } of parallel.batches({ count, size: 128, se
   loss += (await value.read())[0] * index.length;
   labelled += index.length;
   from = { epoch, position };
+  stops = (await group.numbers(asked ? 1 : 0, { tag: 'stop?' })).includes(1);
+  if (stops) break;
   if (position < count) continue;
   const [losses, counts] = [await group.numbers(loss), await group.numbers(labelled)];
   const total = (/** @type {Float64Array} */ x) => x.reduce((a, b) => a + b, 0);
@@ -125,18 +133,27 @@ for (const { index, epoch, position } of parallel.batches({ count, size: 128, se
   if (epoch + 1 >= epochs) break;
 }
 
-// Each digit of the test is looked at by one rank.
-const own = parallel.slice(Int32Array.from(test.labels, (_, i) => i));
-const evaluate = nn.forward((/** @type {Mlp} */ mlp, /** @type {Tensor} */ x) => mlp.forward(x));
-const logits = await evaluate(model, pick(test, own)[0]).read();
-let right = 0;
-for (const [row, i] of own.entries()) {
-  const scores = logits.subarray(row * classes, (row + 1) * classes);
-  if (scores.indexOf(Math.max(...scores)) === test.labels[i]) right += 1;
+/** Each digit of the test is looked at by one rank. */
+async function report() {
+  const own = parallel.slice(Int32Array.from(test.labels, (_, i) => i));
+  const evaluate = nn.forward((/** @type {Mlp} */ mlp, /** @type {Tensor} */ x) => mlp.forward(x));
+  const logits = await evaluate(model, pick(test, own)[0]).read();
+  let right = 0;
+  for (const [row, i] of own.entries()) {
+    const scores = logits.subarray(row * classes, (row + 1) * classes);
+    if (scores.indexOf(Math.max(...scores)) === test.labels[i]) right += 1;
+  }
+  const rights = (await group.numbers(right)).reduce((a, b) => a + b, 0);
+  await parallel.verify(model);
+  say(
+    `${((100 * rights) / test.labels.length).toFixed(1)} % of ${test.labels.length} digits that it has not seen are classified rightly.`,
+  );
+  say(`moments of Muon on this rank: ${muon.stateBytes} bytes; received from others: ${group.traffic.received} bytes`);
 }
-const rights = (await group.numbers(right)).reduce((a, b) => a + b, 0);
-await parallel.verify(model);
-say(
-  `${((100 * rights) / test.labels.length).toFixed(1)} % of ${test.labels.length} digits that it has not seen are classified rightly.`,
-);
-say(`moments of Muon on this rank: ${muon.stateBytes} bytes; received from others: ${group.traffic.received} bytes`);
+
+if (stops) {
+  await checkpoint();
+  say(`stopped in epoch ${(from?.epoch ?? 0) + 1}, after ${from?.position} samples${folder ? ', which are saved' : ''}`);
+} else {
+  await report();
+}

@@ -103,6 +103,14 @@ const checks = {
     assert.match(text, /^resumed in epoch 1, after 8000 samples$/m);
     // A guess is right in 10 %.
     assert.ok(Number(/^([\d.]+) % of/m.exec(text)[1]) > 85, text);
+    // Who is asked to stop saves, and the next run goes on there.
+    const stopped = ['run', '-n', '2', script, '--epochs', '1', '--checkpoint', folder()];
+    const { code, stdout } = await watched(env, stopped, (child, said) => {
+      if (child.exitCode === null && said.includes(' digits, ') && !child.killed) child.kill('SIGTERM');
+    });
+    assert.equal(code, 0, stdout);
+    const [, place] = /^stopped in (epoch 1, after \d+ samples), which are saved$/m.exec(stdout);
+    assert.ok((await good(env, ...stopped.slice(1))).includes(`resumed in ${place}\n`));
   },
   async 'a lost rank, and the run that goes on from its checkpoint'(env) {
     const whole = await trained(env, '-n', '2', program('training'));
