@@ -153,7 +153,9 @@ async function report() {
 
 if (stops) {
   await checkpoint();
-  say(`stopped in epoch ${(from?.epoch ?? 0) + 1}, after ${from?.position} samples${folder ? ', which are saved' : ''}`);
+  say(
+    `stopped in epoch ${(from?.epoch ?? 0) + 1}, after ${from?.position} samples${folder ? ', which are saved' : ''}`,
+  );
 } else {
   await report();
 }
