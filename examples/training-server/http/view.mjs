@@ -4,7 +4,7 @@ import { kinds } from '../jobs/kinds.mjs';
 
 /** A run as clients see it. @param {Run} run */
 export function view({ id, manifest, summary }) {
-  const { state, reason, code, step, last, checkpoints, changes, progress, result, updated, lastSeq } = summary;
+  const { state, reason, code, step, last, checkpoints, changes, starts, progress, result, updated, lastSeq } = summary;
   return {
     id,
     kind: manifest.kind,
@@ -15,7 +15,7 @@ export function view({ id, manifest, summary }) {
     updated: new Date(updated || manifest.created).toISOString(),
     lastEvent: lastSeq,
     params: manifest.params,
-    ...(kinds[manifest.kind]?.trains ? { step, steps: manifest.params.steps, last, checkpoints, changes } : {}),
+    ...(kinds[manifest.kind]?.trains ? { step, steps: manifest.params.steps, last, checkpoints, changes, starts } : {}),
     ...(progress === undefined ? {} : { progress }),
     ...(result === undefined ? {} : { result }),
   };

@@ -100,8 +100,11 @@ const handlers = {
     if (curve && curve.added > most) void fetchCurve(run.id);
   },
   checkpoint(run, { step }) {
-    run.marks.push({ step, text: 'saved' });
+    run.marks.push({ step });
     if (run.state === 'running') run.reason = undefined;
+  },
+  start(run, { from }) {
+    run.starts?.push(from);
   },
   warning(run, { text }) {
     run.reason = text;

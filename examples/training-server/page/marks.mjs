@@ -1,5 +1,6 @@
 /**
- * Events of a run as vertical lines: changes of rates, checkpoints, and where the number on the chart is NaN or infinite.
+ * Events of a run as vertical lines: starts that went on, changes of rates, checkpoints, and where the number on the chart is
+ * NaN or infinite.
  *
  * @param {any} run
  * @param {import('./curve.mjs').Curve | undefined} curve
@@ -11,15 +12,11 @@
 export function marksOf(run, curve, color, axis, key) {
   if (!run || !curve) return [];
   const steps = new Map();
-  for (const { step } of [...(run.checkpoints ?? []), ...run.marks]) steps.set(step, '');
+  const mark = (step, text) => steps.set(step, [...new Set([steps.get(step), text])].filter(Boolean).join(', '));
+  for (const { step } of [...(run.checkpoints ?? []), ...run.marks]) mark(step, '');
+  for (const step of run.starts ?? []) if (step > 0) mark(step, 'started again');
   for (const { step, values } of run.changes ?? [])
-    if (step !== undefined)
-      steps.set(
-        step,
-        Object.entries(values)
-          .map(([name, value]) => `${name} ${value}`)
-          .join(', '),
-      );
-  for (const [step, value] of curve.gaps(key)) steps.set(step, `${value} at step ${step}`);
+    if (step !== undefined) for (const [name, value] of Object.entries(values)) mark(step, `${name} ${value}`);
+  for (const [step, value] of curve.gaps(key)) mark(step, `${value} at step ${step}`);
   return [...steps].map(([step, text]) => ({ x: axis === 'step' ? step : curve.secondsAt(step), text, color }));
 }

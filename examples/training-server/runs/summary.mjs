@@ -18,6 +18,7 @@
  * @property {Record<string, number | string>} last numbers of that step, `'NaN'` and infinities as text
  * @property {{ step: number, bytes: number }[]} checkpoints those that are kept
  * @property {Change[]} changes
+ * @property {number[]} starts steps after which it was started, the last ones
  * @property {number} attempts starts since something new was told
  * @property {Record<string, unknown>} [progress]
  * @property {Record<string, unknown>} [result]
@@ -26,6 +27,8 @@
 
 /** Checkpoints that are kept. */
 export const kept = 2;
+/** Starts that are remembered. */
+const mostStarts = 50;
 
 /** @type {readonly State[]} */
 export const ended = ['done', 'failed', 'cancelled'];
@@ -38,6 +41,7 @@ export const emptySummary = () => ({
   last: {},
   checkpoints: [],
   changes: [],
+  starts: [],
   attempts: 0,
   updated: 0,
 });
@@ -50,8 +54,9 @@ const rules = {
     summary.code = code;
     if (state === 'paused') summary.attempts = 0;
   },
-  start(summary) {
+  start(summary, { from }) {
     summary.attempts += 1;
+    summary.starts = [...summary.starts, from].slice(-mostStarts);
   },
   metrics(summary, { first, columns }) {
     const count = columns.loss.length;

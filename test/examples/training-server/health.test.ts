@@ -1,6 +1,7 @@
 // Devices: cpu
 // Runs whose numbers are none, whose disk is full, and whose server ends at any moment.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -84,6 +85,17 @@ describe('numbers that are none', () => {
     const marks = (key: string) => marksOf(run, curve, 0, 'step', key).map(({ x, text }) => [x, text]);
     expect(marks('loss')).toEqual([[4, ''], [2, 'Infinity at step 2'], [5, 'NaN at step 5']]); // biome-ignore format: one line
     expect(marks('lr')).toEqual([[4, '']]);
+  });
+
+  it('are marked beside starts that went on and changes of rates', () => {
+    const curve = new Curve();
+    for (const key of ['loss', 'seconds']) curve.set(key, []);
+    curve.add(1, { loss: [3, 2, 1], seconds: [0.5, 1, 1.5] });
+    const change = { request: 1, step: 2, values: { lr: 0.1, weightDecay: 0 } };
+    const run = { checkpoints: [{ step: 2 }], marks: [{ step: 1 }], changes: [change], starts: [0, 2, 2, 3] };
+    const texts = [[2, 'started again, lr 0.1, weightDecay 0'], [1, ''], [3, 'started again']]; // biome-ignore format: one line
+    expect(marksOf(run, curve, 0, 'step', 'loss').map(({ x, text }) => [x, text])).toEqual(texts);
+    expect(marksOf(run, curve, 0, 'time', 'loss').map(({ x }) => x)).toEqual([1, 0.5, 1.5]);
   });
 });
 
@@ -177,7 +189,7 @@ it('SIGTERM at any moment ends in a checkpoint of the last step, from which the 
     const ends: number[] = [];
     const patient = { timeout: 100_000 };
     const steps = (): number => eventsOf().reduce((sum, { columns }) => sum + (columns?.loss.length ?? 0), 0);
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 10; i++) {
       // At once, while the thread begins, or somewhere in its steps and saves.
       if (i % 2 === 1) await expect.poll(steps, patient).toBeGreaterThan(ends.at(-1) ?? 0);
       if (i > 0) await new Promise((resolve) => setTimeout(resolve, 60 * random()));
@@ -196,6 +208,10 @@ it('SIGTERM at any moment ends in a checkpoint of the last step, from which the 
       await expect.poll(() => eventsOf().findLast(({ type }) => type === 'start').from, patient).toBe(saved ?? 0);
     }
     expect(ends.at(-1)).toBeGreaterThan(0);
+    // The page has a mark for each.
+    const { starts } = (await server.ask(`/jobs/${id}`)).body;
+    expect(starts).toEqual(eventsOf().flatMap(({ type, from }) => (type === 'start' ? [from] : [])));
+    expect(starts).toEqual([0, ...ends]);
     await server.ask(`/jobs/${id}/cancel`, 'POST');
     await server.state(id, 'cancelled');
     const told = eventsOf().filter(({ type }) => type === 'metrics');
@@ -204,5 +220,102 @@ it('SIGTERM at any moment ends in a checkpoint of the last step, from which the 
     );
   } finally {
     await server.dispose();
+  }
+});
+
+it('SIGTERM in the evaluation at the end costs nothing: the result is that of a run that nobody disturbed', async () => {
+  const server = await new Server().start();
+  try {
+    const device = Device.open('cpu');
+    const labels = Int32Array.from({ length: 40_000 }, (_, i) => i % 2);
+    const images = Tensor.randn(device, [labels.length, 64], { seed: 1 });
+    const long = path.join(server.folder, 'data', 'long.safetensors');
+    await saveTensors(long, { images, labels: Tensor.from(device, labels, [labels.length]) });
+    await device.close();
+    const body = { ...small, data: 'long', hidden: [256], steps: 3 };
+    const whole = await server.job(body);
+    await server.state(whole, 'done');
+    const id = await server.job(body);
+    const journal = path.join(server.folder, 'state', 'runs', id, 'events.jsonl');
+    await expect.poll(() => readFileSync(journal, 'utf8'), { interval: 2, timeout: 60_000 }).toContain('"checkpoint"');
+    const begun = performance.now();
+    expect(await server.end('SIGTERM')).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(30_000);
+    // The evaluation was waited for, or begins again from the checkpoint of the last step.
+    const isDone = readFileSync(journal, 'utf8').includes('"done"');
+    await server.start();
+    await server.state(id, 'done');
+    const [{ body: own }, { body: other }] = [await server.ask(`/jobs/${id}`), await server.ask(`/jobs/${whole}`)];
+    expect(own.result).toEqual(other.result);
+    expect(own.starts).toEqual(isDone ? [0] : [0, 3]);
+  } finally {
+    await server.dispose();
+  }
+});
+
+it('a disk that is full for real costs a checkpoint, not the run, also where the server is killed meanwhile', async () => {
+  const server = new Server();
+  const state = path.join(server.folder, 'state');
+  mkdirSync(state);
+  // A disk of 16 MB in a namespace of mounts that lasts longer than a server.
+  const disk = spawn('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs -o size=16m none "$1" && echo there && exec sleep 600', 'sh', state]); // biome-ignore format: one line
+  try {
+    const said = await new Promise<string>((resolve) => {
+      let all = '';
+      for (const stream of [disk.stdout, disk.stderr])
+        stream.on('data', (text) => {
+          all += text;
+          resolve(all);
+        });
+      disk.once('error', (error) => resolve(error.message));
+    });
+    if (said !== 'there\n') throw new Error(`this test mounts a small disk, which needs unshare and tmpfs: ${said}`);
+    server.before = ['nsenter', '-U', '--preserve-credentials', '-m', '-t', `${disk.pid}`];
+    const inside = path.join('/proc', `${disk.pid}`, 'root', state);
+    await server.start();
+    // 3 MB a checkpoint.
+    const id = await server.job({ ...small, hidden: [640, 512], steps: 1_000_000, checkpointEvery: 100_000 });
+    const ask = (wish: string) => server.ask(`/jobs/${id}/${wish}`, 'POST');
+    const kept = async (): Promise<number[]> =>
+      (await server.ask(`/jobs/${id}`)).body.checkpoints.map(({ step }: { step: number }) => step);
+    const isA =
+      (kind: string) =>
+      ({ type }: Told) =>
+        type === kind;
+    await server.until(id, isA('metrics'));
+    await ask('pause');
+    await server.state(id, 'paused');
+    const [first] = await kept();
+    // All but what a journal takes.
+    const ballast = path.join(inside, 'ballast');
+    const { bavail, bsize } = await statfs(inside);
+    writeFileSync(ballast, new Uint8Array(bavail * bsize - 2 ** 20));
+    await ask('resume');
+    await server.until(id, ({ type, data: { step, first: from, columns } }) =>
+      type === 'metrics' && (step ?? from + columns.loss.length - 1) > first!); // biome-ignore format: one line
+    await ask('checkpoint');
+    const { data } = await server.until(id, isA('warning'));
+    expect(data.step).toBeGreaterThan(first!);
+    expect(data.text).toBe(`no space for the checkpoint of step ${data.step}: the last one is of step ${first}`);
+    expect(await kept()).toEqual([first]);
+    expect(readdirSync(path.join(inside, 'runs', id, 'checkpoints'))).toEqual([`${first}`]);
+    // Killed where it is full, it goes on from the one before.
+    await server.end('SIGKILL');
+    await server.start();
+    await expect
+      .poll(async () => (await server.ask(`/jobs/${id}`)).body.starts.at(-1), { timeout: 60_000 })
+      .toBe(first);
+    await expect.poll(async () => (await server.ask(`/jobs/${id}`)).body.state).toBe('running');
+    rmSync(ballast);
+    const saved = async () => {
+      await ask('checkpoint'); // at the step of the last one there is nothing to save
+      return (await kept()).length;
+    };
+    await expect.poll(saved, { timeout: 60_000, interval: 200 }).toBe(2);
+    await ask('cancel');
+    await server.state(id, 'cancelled');
+  } finally {
+    await server.dispose();
+    disk.kill();
   }
 });

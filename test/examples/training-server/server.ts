@@ -28,6 +28,8 @@ export class Server {
   #child: ChildProcess | undefined;
   readonly #options: readonly string[];
   readonly #env: Record<string, string>;
+  /** Words before the command, such as those of a program that runs it elsewhere. */
+  before: readonly string[] = [];
 
   constructor(options: readonly string[] = [], env: Record<string, string> = {}) {
     this.folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
@@ -42,7 +44,8 @@ export class Server {
   async start(): Promise<this> {
     const data = await writeData(this.folder);
     const options = ['--folder', path.join(this.folder, 'state'), '--data', data, '--port', '0', ...this.#options];
-    const child = spawn(process.execPath, [script, ...options], { env: { ...process.env, ...this.#env } });
+    const [program, ...words] = [...this.before, process.execPath, script, ...options] as [string, ...string[]];
+    const child = spawn(program, words, { env: { ...process.env, ...this.#env } });
     this.#child = child;
     child.stderr.on('data', (text) => {
       this.log += text;
