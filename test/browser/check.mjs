@@ -2,7 +2,7 @@
 // usage: node test/browser/check.mjs [folder of screenshots]
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -128,6 +128,27 @@ try {
   await until(() => /steps must be a whole number/.test(document.querySelector('#said').textContent));
 
   await page.screenshot({ path: path.join(pictures, 'light.png') });
+
+  // Over seconds and smoothed, and as files.
+  await page.selectOption('#axis', 'time');
+  await page.locator('#smooth').fill('0.9');
+  await page.waitForTimeout(300);
+  assert.ok((await inked()) > 50, 'a curve is drawn over seconds');
+  for (const [button, name, begins] of [
+    ['#csv', 'loss.csv', /^run,x,loss\n".* [0-9a-f]{8}",\d/],
+    ['#png', 'curves.png', /^.PNG\r\n/],
+  ]) {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click(button)]);
+    assert.equal(file.suggestedFilename(), name);
+    assert.match(readFileSync(await file.path(), 'latin1'), begins);
+  }
+  await page.selectOption('#axis', 'step');
+  await page.locator('#smooth').fill('0');
+  await page.fill('#filter', 'muon');
+  await until(() => document.querySelectorAll('#runs tr').length === 1);
+  await page.fill('#filter', '');
+  await until(() => document.querySelectorAll('#runs tr').length === 2);
+
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.locator('#log').check();
   await until(() => getComputedStyle(document.body).backgroundColor === 'rgb(23, 23, 20)');
@@ -151,6 +172,10 @@ try {
     (step) => Number.parseInt(document.querySelectorAll('#runs td:nth-child(4)')[1].textContent, 10) > step + 50,
     lost,
   );
+  // The chart has a mark where it went on.
+  const { runs } = await (await fetch(new URL('/jobs', server.url))).json();
+  assert.ok(runs.find(({ params }) => params.optimizer === 'adamw').starts.at(-1) > 0);
+  await page.screenshot({ path: path.join(pictures, 'restarted.png') });
   for (const name of ['adamw', 'muon'])
     await row(name)
       .getByRole('button', { name: /^Cancel/ })
