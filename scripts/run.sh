@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bash scripts/run.sh demo|test|soak|cuda|ptx|build
-# bash scripts/run.sh deep [--all] [part…]
+# bash scripts/run.sh deep [--all | --list] [part…]
 # bash scripts/run.sh replay <goal> --seed <n> [--path <path>]
 # Installs what is missing, builds what is out of date, then trains the demo or runs tests: those of the CPU (test); fuzzing
 # and others that need many runs (soak); the CUDA backend on its emulator (cuda); what nvcc made of its
@@ -95,7 +95,7 @@ goals() { grep -rhoE "(goal\(|\btags: \[|, \[)'R[0-9]+'" test --include='*.test.
 
 usage() {
   echo "usage: bash scripts/run.sh demo|test|soak|cuda|ptx|build
-       bash scripts/run.sh deep [--all] [part…]
+       bash scripts/run.sh deep [--all | --list] [part…]
        bash scripts/run.sh replay <goal> --seed <n> [--path <path>]" >&2
   exit 2
 }
@@ -127,6 +127,9 @@ case "${1:-} $#" in
     exec node scripts/jobs.mjs ptx
     ;;
   "deep "*)
+    # Words about parts need nothing built.
+    [[ " $* " != *" --help "* ]] || usage
+    [[ " $* " != *" --list "* ]] || exec node scripts/deep.mjs --list
     test_tools
     exec node scripts/deep.mjs "${@:2}"
     ;;
