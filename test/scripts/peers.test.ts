@@ -1,6 +1,6 @@
 // Devices: cpu
 // How peers take turns, and how a sitting becomes tables.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -120,6 +120,19 @@ for await (const line of createInterface({ input: process.stdin })) {
   const told = lines('oracle-steps.mjs', '0.01', '1', '1000');
   expect(told.map((line) => line.split(',')[0])).toEqual(methods);
   for (const line of told) expect(line).toMatch(/1000 parameters, 1 thread .* µs against/);
+});
+
+it('races both modes of attention whose gradients agree, and steps of optimizers that there are', () => {
+  const run = (script: string, ...words: string[]) =>
+    spawnSync(process.execPath, [path.join(root, 'scripts', 'peers', script), ...words], { encoding: 'utf8' });
+  const { length, chain, exact, degree, error } = JSON.parse(run('lora-attention.mjs', '512', '1').stdout);
+  expect([length, degree]).toEqual([512, 2]);
+  expect(Math.min(chain, exact)).toBeGreaterThan(0);
+  expect(error).toBeLessThan(1e-4);
+  expect(run('steps.mjs', '1', 'Adam')).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/^there is no case Adam; cases: AdaGrad .*turns must be 1 or more, got 1$/m),
+  });
 });
 
 it('measures by programs that there are', () => {
