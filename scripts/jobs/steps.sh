@@ -272,7 +272,7 @@ in_python() {
 }
 
 several_processes() {
-  require_packages openmpi-bin=mpiexec.openmpi libopenmpi-dev=mpicxx.openmpi mpich=mpiexec.mpich libmpich-dev=mpicxx.mpich
+  require_packages iproute2=ip openmpi-bin=mpiexec.openmpi libopenmpi-dev=mpicxx.openmpi mpich=mpiexec.mpich libmpich-dev=mpicxx.mpich
   node test/distributed/check.mjs openmpi mpich
 }
 
