@@ -23,8 +23,8 @@ export const bounds = {
   LAinv: (8 * Math.SQRT2 * mostWeight * 0.8587) / nu ** 2,
 };
 
-/** @param {Device} device @param {Float64Array} noise the noisy picture */
-export function problemOf(device, noise) {
+/** @param {Device} device @param {Float64Array} noise the noisy picture @param {Float64Array} goal the clean one */
+export function problemOf(device, noise, goal = clean()) {
   const shape = [side, side];
   const from = (/** @type {Float64Array} */ x, /** @type {number[]} */ of) => Tensor.from(device, x, of);
   const zeros = () => Tensor.zeros(device, shape, { dtype: 'f64' });
@@ -36,7 +36,7 @@ export function problemOf(device, noise) {
     from(differences, shape),
     from(inTile, [side, tiles]),
     from(noise, shape),
-    from(clean(), shape),
+    from(goal, shape),
   ];
   const squares = Tensor.full(device, shape, nu ** 2, { dtype: 'f64' });
   const [weights, along, across, slope, root, off] = [zeros(), zeros(), zeros(), zeros(), zeros(), zeros()];

@@ -1,7 +1,7 @@
 // Weights of total variation by MAID, whose accuracies adapt, and with accuracies that stay.
 import { Device, Tensor } from 'orthokit';
 import { Maid } from 'orthokit/bilevel';
-import { noisy, side } from './picture.mjs';
+import { cleanOf, noisy, side } from './picture.mjs';
 import { bounds, lipschitzOf, mostWeight, problemOf, tiles } from './problem.mjs';
 
 /** @typedef {'certified' | 'estimated' | 'fixed'} Way */
@@ -17,7 +17,7 @@ const first = -3;
 export async function run({ size, way, eps, seed }) {
   const device = Device.open('cpu', { threads: 1 });
   const noise = noisy(seed, deviation);
-  const problem = problemOf(device, noise);
+  const problem = problemOf(device, noise, cleanOf(seed));
   const { maxLower, most } = sizes[size];
   const shared = { mu: 1, lipschitz: lipschitzOf, step0: 0.5, gradTol: 1e-2 };
   const given = { ...(way === 'certified' && { bounds }), fixedAccuracy: way === 'fixed', eps0: eps, delta0: eps };
