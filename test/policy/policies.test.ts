@@ -312,7 +312,7 @@ describe.each(onlyCpu)('learning, on %s', (kind) => {
     ['N-HARPG', (theta) => new Harpg([theta], { stepSize: 1, seed: 1 })],
   ];
   it.each(learners)('%s learns the small process', async (_, make) => {
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2, 3, 4, 5]) {
       const policy = new LinearSoftmaxPolicy(device, { stateDim: 2, actions: 2, dtype: 'f64' });
       const method = make(policy.params[0]);
       const playedAt = async (params: readonly Tensor[], own: number) =>
