@@ -166,6 +166,35 @@ describe('steps of training as graphs on the emulator', () => {
     expect(used).toMatchObject({ made: 1, launched: 4 });
   });
 
+  it('have the bits of single launches of convolutions, pooling and moments of batches, which move on', async () => {
+    const ends: Float32Array[][] = [];
+    for (const graphs of [true, false]) {
+      const device = open(graphs);
+      const make = nn.init(device, { seed: 1 });
+      const model = { conv: make.conv2d(2, 8, 3), norm: make.batchNorm(8), head: make.linear(8 * 4, 5) };
+      const optimizer = new AdamW(nn.parameters(model), { lr: 0.01 });
+      const step = nn.valueAndGrad((m: nn.Traced<typeof model>, x: Tensor, y: Tensor) => {
+        const h = nn.relu(nn.batchNorm(m.norm, nn.conv2d(m.conv, x, { padding: 'same' })));
+        const pooled = nn.pool2d(nn.pool2d(h, { kind: 'max', size: 2 }), { kind: 'average', size: 2 });
+        return nn.crossEntropy(nn.linear(m.head, nn.reshape(pooled, [3, 32])), y);
+      });
+      const labels = Tensor.from(device, Int32Array.of(0, 3, 1), [3]);
+      const images = [1, 2, 3, 4, 5].map((seed) => Tensor.randn(device, [3, 8, 8, 2], { seed }));
+      for (const [i, x] of images.entries()) {
+        const launches = await callsOf(device, () => optimizer.step(step(model, x, labels).grads));
+        if (graphs && i > 1) expect(launches).toEqual([0, i === 2 ? 1 : 0, 1]);
+      }
+      const kept = [...nn.parameters(model), model.norm.mean, model.norm.variance];
+      ends.push((await Promise.all(kept.map((tensor) => tensor.read()))) as Float32Array[]);
+      step.dispose();
+      optimizer.dispose();
+      await device.close();
+    }
+    for (const [i, own] of ends[0]!.entries()) expect(sameBits(own, ends[1]![i]!)).toBe(true);
+    expect(ends[0]!.at(-1)!.some((variance) => variance !== 1)).toBe(true);
+    expect(control('findings?')).toBe(0);
+  });
+
   it('are planned anew for another shape, and known again afterwards', async () => {
     const device = open();
     const { train, batch, dispose } = trainingOf(device);

@@ -261,9 +261,11 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
         if (fault === 'rank' && 'xyr'.includes(name) && thrown === undefined) continue;
         expect(thrown, `${name} of another ${fault}`).toBeInstanceOf(OrthokitError);
         const { code, message, stack } = thrown as OrthokitError;
+        // Queries, keys and values are one product, which is no parameter.
+        const isOwn = !(one.name.startsWith('attention') && name === 'x' && fault === 'rank');
         expect([code, message]).toEqual([
           fault === 'dtype' ? 'ERR_DTYPE' : 'ERR_SHAPE',
-          expect.stringMatching(/^nn\.\w+(?: of \w+)?: \w+: /),
+          expect.stringMatching(isOwn ? /^nn\.\w+ of \w+: \w+: / : /^nn\.attention: attention: qkv must /),
         ]);
         const shapes = message.match(/\[[\d, ]+\]/g)?.length ?? 0;
         expect(shapes, message).toBeGreaterThanOrEqual({ size: 2, rank: 1, dtype: 0 }[fault]);
@@ -271,6 +273,27 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
         expect(stack!.slice(0, stack!.indexOf('\n'))).toBe(`OrthokitError: ${message}`);
         expect(/^ +at .*$/m.exec(stack!)?.[0]).toMatch(/[/\\]test[/\\]nn[/\\](cases|promises\.test)\.ts:\d+/);
       }
+  });
+
+  const alone = cases(31).filter(({ params }) => Object.keys(params).length === 1);
+  it.each(alone.map((one) => [one.name, one] as const))('%s says where it is given whole numbers', (_, one) => {
+    const index = Tensor.zeros(device, [count], { dtype: 'i32' });
+    const target = Tensor.from(device, labels, [count]);
+    const [[name, shape]] = Object.entries(one.params) as [[string, readonly number[]]];
+    const model = { trained: Tensor.zeros(device, [1]), [name]: Tensor.zeros(device, shape, { dtype: 'i32' }) };
+    using forward = nn.forward((m: nn.Traced<typeof model>) => one.call(m, index, target));
+    const thrown = thrownBy(() => forward(model));
+    // Rows of whole numbers are rows, and without a seed nothing drops out.
+    if (one.name === 'embedding' || one.name === 'dropout') {
+      expect(thrown).toBeUndefined();
+      return;
+    }
+    expect(thrown).toBeInstanceOf(OrthokitError);
+    const { code, message } = thrown as OrthokitError;
+    expect([code, message]).toEqual([
+      'ERR_DTYPE',
+      expect.stringMatching(/^nn\.\w+: \w+: \w+ must be (?:of one )?floating.*, got '?i32/),
+    ]);
   });
 });
 
