@@ -47,7 +47,7 @@ async function blockSlopes(
   return slopes;
 }
 
-/** Of the toy with a linear constraint, whose row is 1 long. */
+/** Errors and multiplier of the toy with a linear constraint, whose row is 1 long. */
 async function toyErrors(device: Device, n: number, marks: readonly number[], dtype: Dtype = 'f64') {
   const problem = linearConstraint(device, n, 1 / rowOf(n), dtype);
   const method = new LvHba(problem, { ...steps, gamma1: 1, gamma2: 1, penalty: { c: 1, p: 0.3 } });

@@ -8,7 +8,7 @@ import { deviation, sizes, tried } from './run.mjs';
 
 /** @import { Way } from './run.mjs' */
 
-/** Of the made picture, and of a photograph each. */
+/** Seeds 1 to 3 are of the made picture, the others of a photograph each. */
 export const seeds = [1, 2, 3, 4, 5, 6];
 /** Beyond the least value of a seed that was seen, what counts as at the end. */
 const near = 0.01;

@@ -151,6 +151,76 @@ describe.each(devices)('conv2d on %s', (kind) => {
     },
   );
 
+  // The numerics of conv2d hold for any data: terms are those of all pixels under a kernel with all its elements.
+  it.each([
+    ['kernels of all sizes', (v: number) => v, (v: number, i: number) => v * 1e3 ** (i % 3)],
+    ['a large element', (v: number) => v, (v: number, i: number) => (Math.floor(i / 32) % 9 === 4 ? v * 1e6 : v)],
+    ['pixels of all sizes', (v: number, i: number) => v * Math.exp(3 * Math.sin(i)), (v: number) => v],
+  ] as const)(
+    'rounds beside all elements under a kernel, channel by channel, of %s',
+    async (_, ofPixels, ofKernels) => {
+      const [rows, columns, channels, kernels] = [9, 10, 32, 16];
+      const of = async (shape: number[], seed: number, f: (v: number, i: number) => number) =>
+        tensorOf(device, (await valuesOf(drawn(device, shape, seed, 'f32'))).map(f), shape);
+      const mapped = async (t: Tensor, f: (values: readonly number[]) => readonly number[]) =>
+        Tensor.from(device, Float64Array.from(f(Array.from(await valuesOf(t)))), t.shape);
+      const wide = (t: Tensor) => mapped(t, (values) => values);
+      const absolute = (t: Tensor) => mapped(t, (values) => values.map(Math.abs));
+      /** For each element of a kernel the sum of all nine of its channel. */
+      const ofAllNine = (t: Tensor) =>
+        mapped(t, (values) => {
+          const sums = new Float64Array(kernels * channels);
+          const place = (i: number) => Math.floor(i / (9 * channels)) * channels + (i % channels);
+          for (const [i, v] of values.entries()) sums[place(i)]! += Math.abs(v);
+          return values.map((__, i) => sums[place(i)]!);
+        });
+      /** For each pixel the sum of the nine around it. */
+      const around = async (t: Tensor) => {
+        const [out, ones] = [new Tensor(device, t.shape, 'f64'), [channels, 3, 3, 1]];
+        const kernel = Tensor.full(device, ones, 1, { dtype: 'f64' });
+        ops.conv2d(device, { x: await absolute(t), kernel, out, padding: [1], groups: channels });
+        return out;
+      };
+      const x = await of([1, rows, columns, channels], 1, ofPixels);
+      const kernel = await of([kernels, 3, 3, channels], 2, ofKernels);
+      const grad = await of([1, rows, columns, kernels], 3, ofPixels);
+      const there = (a: Tensor, b: Tensor) => {
+        const out = Tensor.zeros(device, grad.shape, { dtype: a.dtype });
+        ops.conv2d(device, { x: a, kernel: b, out, padding: [1] });
+        return valuesOf(out);
+      };
+      const toInput = (a: Tensor, b: Tensor) => {
+        const gradX = Tensor.zeros(device, x.shape, { dtype: a.dtype });
+        ops.conv2dBackwardInput(device, { grad: a, kernel: b, gradX, padding: [1] });
+        return valuesOf(gradX);
+      };
+      const toKernel = (a: Tensor, b: Tensor) => {
+        const gradKernel = Tensor.zeros(device, kernel.shape, { dtype: a.dtype });
+        ops.conv2dBackwardKernel(device, { x: a, grad: b, gradKernel, padding: [1] });
+        return valuesOf(gradKernel);
+      };
+      const [wideX, wideKernel, wideGrad] = [await wide(x), await wide(kernel), await wide(grad)];
+      const all = await ofAllNine(wideKernel);
+      // The element in the middle meets the pixels of a kernel's place; the others' terms are those of that.
+      const middle = await toKernel(await around(wideX), await absolute(wideGrad));
+      const centre = (i: number) => (9 * Math.floor(i / (9 * channels)) + 4) * channels + (i % channels);
+      for (const [name, found, expected, terms] of [
+        ['forward', await there(x, kernel), await there(wideX, wideKernel), await there(await absolute(wideX), all)],
+        ['by input', await toInput(grad, kernel), await toInput(wideGrad, wideKernel), await toInput(await absolute(wideGrad), all)], // biome-ignore format: one line
+        ['by kernel', await toKernel(x, grad), await toKernel(wideX, wideGrad), middle.map((__, i) => middle[centre(i)]!)], // biome-ignore format: one line
+      ] as const) {
+        const worst = Math.max(...found.map((y, at) => Math.abs(y - expected[at]!) / terms[at]!));
+        expect(worst, name).toBeLessThan(5e-7);
+        expect(worst, name).toBeGreaterThan(0);
+        if (name !== 'by input') continue;
+        // Beside the sum of its own terms, an element may lose more: the guide says so.
+        const own = await toInput(await absolute(wideGrad), await absolute(wideKernel));
+        const most = Math.max(...found.map((y, at) => Math.abs(y - expected[at]!) / own[at]!));
+        expect(most).toBeLessThan(3e-4);
+      }
+    },
+  );
+
   it.each([3, 32])(
     'NaN and infinities touch the places whose kernel lies on them, of %i channels',
     async (channels) => {
