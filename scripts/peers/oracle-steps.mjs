@@ -4,14 +4,14 @@
 // timed. After five steps both sides must be at the same place. A turn is an even number of steps that take some milliseconds, and waits
 // for the last of them. Prints a line each: microseconds of a step, of processors on
 // one thread and of the clock on several, the least and the median, and how many times ours PyTorch's
-// are; of some also what the operations of a step's oracles take by themselves. Without threads and parameters: one and two, 10,000
-// and 10,000,000 (the lower level has as many; blocks are a thousand of 10, a hundred a step, or a hundred thousand of 100, ten
-// thousand a step).
+// are; of some also what the operations of a step's oracles take by themselves. A step of MAID is a run of five from the same start,
+// with its solves and tests. Without threads and parameters: one and two, 10,000 and 10,000,000 (the lower level has as many;
+// blocks are a thousand of 10, a hundred a step, or a hundred thousand of 100, ten thousand a step).
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Device, ops, Tensor } from 'orthokit';
-import { BoRep, LvHba, MultiBlockBilevel } from 'orthokit/bilevel';
+import { BoRep, LvHba, Maid, MultiBlockBilevel } from 'orthokit/bilevel';
 import { DadaoNode } from 'orthokit/decentralized';
 import { Harpg, NPgIgt, OdiceValueLearner } from 'orthokit/policy';
 import { clockOf, least, startPeer } from './peer.mjs';
@@ -80,6 +80,45 @@ const methods = {
       if (sampled.length < 2 * 10) sampled.push([...told.sampled]);
     };
     return { step, place: x, request: { dim, ids, sampled }, needs: 2 * 10, owned: [method, x, y, minus] };
+  },
+
+  Maid({ device, d, r, times }) {
+    const [theta, x0, target] = [times(1), times(0), times(2)];
+    const diagonal = Tensor.from(
+      device,
+      Float32Array.from({ length: d }, (_, i) => 1 + 0.5 * (i % 5)),
+      [d],
+    );
+    const off = times(0);
+    const byDiagonal = (v, out) => ops.multiply(device, { x: [diagonal], y: [v], out: [out] });
+    const maid = new Maid(
+      {
+        lower: {
+          gradient(x, at, out) {
+            byDiagonal(x, out);
+            sum(device, out, [1, out], [-1, at]);
+          },
+          hessianProduct: (_x, _at, v, out) => byDiagonal(v, out),
+          jacobianTransposed: (_x, _at, v, out) => sum(device, out, [-1, v]),
+        },
+        upper: {
+          lipschitz: 1,
+          value(x, out) {
+            sum(device, off, [1, x], [-1, target]);
+            ops.dots(device, { x: [off], y: [off], out });
+            sum(device, out, [0.5, out]);
+          },
+          gradient: (x, out) => sum(device, out, [1, x], [-1, target]),
+        },
+      },
+      { mu: 1, lipschitz: 3, bounds: { B: 1, LB: 0, LAinv: 0 }, gradTol: 0, maxIterations: 5 },
+    );
+    // A run of five steps from the same start.
+    const step = async () => {
+      copy(device, r, theta);
+      (await maid.run(theta, x0)).x.dispose();
+    };
+    return { step, place: theta, owned: [theta, x0, target, diagonal, off] };
   },
 
   async LvHba({ device, d, times }) {

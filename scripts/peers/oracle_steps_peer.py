@@ -307,6 +307,144 @@ class DadaoNode:
         return self.now[0]
 
 
+class Maid:
+    """A run of five steps from the same start, as each step."""
+
+    mu, lipschitz, lg, b = 1.0, 3.0, 1.0, 1.0
+    eta, rho, tau, nu, most, iterations = 1e-4, 0.5, 0.5, 1.25, 10, 5
+    unit = 2.0 ** -24
+
+    def __init__(self, r, request):
+        self.start, self.target = r, 2 * r
+        self.diagonal = 1 + 0.5 * (torch.arange(len(r)) % 5).float()
+        (self.theta, self.theta2, self.x, self.x2, self.g, self.g2, self.q, self.p, self.part, self.last, self.next, self.residual,
+         self.direction, self.product) = (torch.empty_like(r) for _ in range(14))
+
+    def solve(self, x, theta, accuracy):
+        mu, lipschitz, grad = self.mu, self.lipschitz, self.part
+        q = mu / lipschitz
+        rate = math.log1p(-math.sqrt(q))
+        until, momentum, self.last[:] = 0, 1.0, x
+        last, following = self.last, self.next
+        while True:
+            torch.mul(self.diagonal, x, out=grad).sub_(theta)
+            if until == 0:
+                norm, size = grad.norm().item(), x.norm().item()
+                rounding = 4 * self.unit * lipschitz * size
+                error = (norm + rounding) / mu
+                if error <= accuracy or norm <= rounding:
+                    return max(accuracy, error) if error > accuracy else accuracy
+                left = math.log(max(mu * accuracy - rounding, rounding) / norm) / rate
+                until = min(max(math.floor(left / 2), 1), 16)
+            torch.sub(x, grad, alpha=1 / lipschitz, out=following)
+            square = momentum * momentum
+            after = (1 - q * square + math.sqrt((1 - q * square) ** 2 + 4 * square)) / 2
+            share = max(0.0, ((momentum - 1) / after) * ((1 - after * q) / (1 - q)))
+            momentum = after
+            torch.lerp(following, last, -share, out=x)
+            last, following = following, last
+            until -= 1
+
+    def look(self, x, out):
+        torch.sub(x, self.target, out=out)
+        square = out.dot(out).item()
+        torch.sub(x, self.target, out=out)
+        return square / 2, math.sqrt(out.dot(out).item())
+
+    def evaluate(self):
+        torch.mul(self.diagonal, self.q, out=self.product)
+        torch.sub(self.g, self.product, out=self.residual)
+        return self.residual.norm().item()
+
+    def adjoint(self):
+        residual, direction, product = self.residual, self.direction, self.product
+        rounded = 4 * self.unit * self.lipschitz / self.mu
+        self.delta = max(self.delta, min(2 * rounded * self.norm / (1 - 2 * rounded), self.norm))
+        if self.norm <= self.delta:
+            self.q.zero_()
+            return
+        most = self.delta - rounded * (self.norm + self.delta)
+        norm, is_exact, is_new = self.evaluate(), True, True
+        while True:
+            if norm <= most:
+                if is_exact:
+                    return
+                norm, is_exact, is_new = self.evaluate(), True, True
+                continue
+            if is_new:
+                direction.copy_(residual)
+                before = residual.dot(residual).item()
+            torch.mul(self.diagonal, direction, out=product)
+            bend = direction.dot(product).item()
+            taken = before / bend
+            residual.sub_(product, alpha=taken)
+            after = residual.dot(residual).item()
+            self.q.add_(direction, alpha=taken)
+            torch.add(residual, direction, alpha=after / before, out=direction)
+            before, norm, is_exact, is_new = after, math.sqrt(after), False, False
+
+    def gradient(self):
+        while True:
+            self.adjoint()
+            torch.neg(self.q, out=self.p)
+            self.length = math.sqrt(self.p.dot(self.p).item())
+            self.p.neg_()
+            size = (self.norm + self.delta) / self.mu
+            error = self.b * self.lg / self.mu * self.eps + self.b / self.mu * self.delta + 4 * self.unit * self.b * size
+            if error <= (1 - self.eta) * self.length:
+                return
+            self.sharpen()
+
+    def sharpen(self):
+        self.eps, self.delta = self.tau * self.eps, self.tau * self.delta
+        self.eps = self.solve(self.x, self.theta, self.eps)
+        self.value, self.norm = self.look(self.x, self.g)
+
+    def search(self, first, most):
+        tried, step = 0, first
+        while tried < most:
+            tried += 1
+            torch.sub(self.theta, self.p, alpha=step, out=self.theta2)
+            self.x2.copy_(self.x)
+            eps = self.solve(self.x2, self.theta2, self.eps)
+            value, norm = self.look(self.x2, self.g2)
+            unsure = self.norm * self.eps + norm * eps + self.lg * (self.eps ** 2 + eps ** 2) / 2
+            unsure += 4 * self.unit * (abs(self.value) + abs(value))
+            change = value - self.value
+            if change + unsure <= -self.eta * step * self.length ** 2:
+                self.theta, self.theta2, self.x, self.x2, self.g, self.g2 = self.theta2, self.theta, self.x2, self.x, self.g2, self.g
+                self.value, self.norm, self.there = value, norm, eps
+                return step
+            if change > unsure:
+                tried -= 1
+            step *= self.rho
+        return None
+
+    def step(self):
+        self.theta.copy_(self.start)
+        self.x.zero_()
+        self.q.zero_()
+        self.eps, self.delta, first, most = 0.1, 0.1, 0.1, self.most
+        self.eps = self.solve(self.x, self.theta, self.eps)
+        self.value, self.norm = self.look(self.x, self.g)
+        done = 0
+        while True:
+            self.gradient()
+            if done == self.iterations:
+                return
+            accepted = self.search(first, most)
+            if accepted is None:
+                most += 1
+                self.sharpen()
+                continue
+            first = accepted * 10 / 9
+            self.eps, self.delta = max(self.nu * self.eps, self.there), self.nu * self.delta
+            done += 1
+
+    def place(self):
+        return self.theta
+
+
 method = None
 
 
