@@ -64,8 +64,8 @@ export interface FolderJob<Report> {
  * has failed goes on where it stood when it is repeated: with the records, and with the files of weights that are
  * complete.
  *
- * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_IO for too little free space; ERR_STATE for the work of another run, unless
- * `restart`, and for a folder that is not as it was written, byte by byte
+ * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_IO for too little free space; ERR_STATE for the
+ * work of another run, unless `restart`, and for a folder that is not as it was written, byte by byte
  */
 export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
   const { op, workspace, weights, signal, onBytes, shardBytes } = job;
