@@ -95,7 +95,6 @@ export class Chart {
   #drawMarks(plot) {
     const { ctx, bbox } = plot;
     ctx.save();
-    ctx.textAlign = 'left';
     ctx.font = `${11 * devicePixelRatio}px system-ui`;
     for (const { x, text, color: index } of this.marks) {
       const left = plot.valToPos(x, 'x', true);
@@ -109,7 +108,11 @@ export class Chart {
       ctx.moveTo(left, text ? bbox.top : bottom - 7 * devicePixelRatio);
       ctx.lineTo(left, bottom);
       ctx.stroke();
-      if (text) ctx.fillText(text, left + 4, bbox.top + 12 * devicePixelRatio);
+      if (!text) continue;
+      // A text that the edge would cut is left of its line.
+      const fits = left + 4 + ctx.measureText(text).width <= bbox.left + bbox.width;
+      ctx.textAlign = fits ? 'left' : 'right';
+      ctx.fillText(text, fits ? left + 4 : left - 4, bbox.top + 12 * devicePixelRatio);
     }
     ctx.restore();
   }

@@ -13,6 +13,9 @@ const stale = 30_000;
  * @property {(id: string, isShown: boolean) => void} show
  */
 
+/** The learning rate that was asked for last, or the one that the run began with. */
+const rateOf = (run) => run.changes?.findLast(({ values }) => values.lr !== undefined)?.values.lr ?? run.params.lr;
+
 /** The table of runs: a row each, of which only what changed is written anew. */
 export class Rows {
   /** @type {Map<string, { row: HTMLElement, parts: Record<string, any> }>} */
@@ -56,7 +59,7 @@ export class Rows {
       class: 'rate',
       'aria-label': `Learning rate of ${name}`,
       inputmode: 'decimal',
-      value: run.params.lr,
+      value: rateOf(run),
     });
     const parts = {
       shown: element('input', {
