@@ -113,24 +113,29 @@ async function checkpoint() {
 say(`${group.size} process${group.size === 1 ? '' : 'es'} (${group.engine}), ${count} digits, ${epochs} epochs.`);
 let [loss, labelled] = [0, 0];
 let stops = false;
-for (const { index, epoch, position } of parallel.batches({ count, size: 128, seed: 3, from })) {
+const isOver = () => from !== undefined && from.epoch + 1 >= epochs && from.position === count;
+const batches = isOver() ? [] : parallel.batches({ count, size: 128, seed: 3, from });
+for (const { index, epoch, position } of batches) {
   const { value, grads } = step(model, ...pick(train, index));
-  // One all-reduce a step; the mean is by samples, so that a smaller last batch and unequal parts are right.
+  // One all-reduce of gradients a step; the mean is by samples, so that a smaller last batch and unequal parts are right.
   const mean = await parallel.average(grads, index.length);
   await muon.step(mean);
   adam.step(mean);
   loss += (await value.read())[0] * index.length;
   labelled += index.length;
   from = { epoch, position };
+  if (position === count) await endEpoch(epoch);
+  if (isOver()) break;
   stops = (await group.numbers(asked ? 1 : 0, { tag: 'stop?' })).includes(1);
   if (stops) break;
-  if (position < count) continue;
+}
+
+async function endEpoch(/** @type {number} */ epoch) {
   const [losses, counts] = [await group.numbers(loss), await group.numbers(labelled)];
   const total = (/** @type {Float64Array} */ x) => x.reduce((a, b) => a + b, 0);
   say(`epoch ${epoch + 1}: mean loss ${(total(losses) / total(counts)).toFixed(4)}`);
   [loss, labelled] = [0, 0];
   await checkpoint();
-  if (epoch + 1 >= epochs) break;
 }
 
 /** Each digit of the test is looked at by one rank. */

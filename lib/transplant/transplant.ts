@@ -40,7 +40,7 @@ const op = 'transplant';
  *
  * @throws ERR_ARGUMENT; ERR_FORMAT for folders that are not what they say; ERR_SHAPE; ERR_UNSUPPORTED for models
  * and methods that are not handled; ERR_STATE for the remains of another run; ERR_IO with the system's error as
- * `cause`; ERR_MEMORY; ERR_BACKEND; the signal's reason when aborted
+ * `cause`, and without free space; ERR_MEMORY; ERR_BACKEND; the signal's reason when aborted
  */
 export async function transplant(options: TransplantOptions): Promise<TransplantReport> {
   const settings = settle(op, options);

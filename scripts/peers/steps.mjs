@@ -53,7 +53,9 @@ const [turns = 5, ...asked] = process.argv.slice(2).map((word) => (Number.isNaN(
 const unknown = asked.filter((name) => !Object.hasOwn(cases, name));
 if (unknown.length > 0 || !(turns >= 1)) {
   console.error(
-    `there is no case ${unknown}; cases: ${Object.keys(cases).join(' ')}; turns must be 1 or more, got ${turns}`,
+    unknown.length > 0
+      ? `there is no case ${unknown}; cases: ${Object.keys(cases).join(' ')}`
+      : `turns must be 1 or more, got ${turns}`,
   );
   process.exit(2);
 }

@@ -91,7 +91,7 @@ describe.each(onlyCpu)('tables of methods of two levels on %s', (kind) => {
       const far = async () => Math.hypot(...(await read(oracle.y[0]!)).map((value, i) => value - end[i]!));
       expect(await far()).toBeCloseTo(5.16, 2);
       const refine = { epochs: 12, steps: noise > 0 ? 400 : 50 };
-      const method = new BoRep(oracle, { lr: 0.1, lowerLr: 0.2, nu: 0.2, refine });
+      using method = new BoRep(oracle, { lr: 0.1, lowerLr: 0.2, nu: 0.2, refine });
       await method.init(noise > 0 ? 0 : undefined);
       expect(await far()).toBeLessThan(most);
     }
@@ -128,7 +128,7 @@ describe.each(onlyCpu)('tables of methods of two levels on %s', (kind) => {
   it('LV-HBA: an inequality, to 100,000 steps, and in f32', async () => {
     for (const dtype of ['f64', 'f32'] as const) {
       const problem = bounded(device, dtype);
-      const method = new LvHba(problem, { ...steps, bound: 10 });
+      using method = new LvHba(problem, { ...steps, bound: 10 });
       await method.init();
       for (let k = 0; k < (dtype === 'f64' ? 100_000 : 10_000); ++k) await method.step();
       const found = [(await read(problem.x))[0]! - 2, (await read(method.multipliers))[0]! - 1];

@@ -172,7 +172,7 @@ try {
     (step) => Number.parseInt(document.querySelectorAll('#runs td:nth-child(4)')[1].textContent, 10) > step + 50,
     lost,
   );
-  // The chart has a mark where it went on.
+  // The run tells where it went on, which the chart marks.
   const { runs } = await (await fetch(new URL('/jobs', server.url))).json();
   assert.ok(runs.find(({ params }) => params.optimizer === 'adamw').starts.at(-1) > 0);
   await page.screenshot({ path: path.join(pictures, 'restarted.png') });

@@ -58,12 +58,12 @@ describe.each(devices)('R7: random programs on the %s', programs.tagged, () => {
 
 describe.each(onlyCpu)('R7: the judge of programs on the %s', programs.tagged, () => {
   it('convicts a result of which one element is a thousandth off, however small it is', () => {
-    const { planted = 0, convicted = 0, smallest = 0, coarse = Infinity } = torture(programs, 'convictions');
+    const { planted = 0, convicted = 0, smallest = 0, coarse } = torture(programs, 'convictions');
     expect(planted).toBeGreaterThan(5_000_000);
     expect(convicted).toBeGreaterThan(0.999 * planted);
     expect(smallest).toBeGreaterThan(300); // tensors whose smallest element was wrong, each found
     // Tensors for whose elements the reference allows more than a thousandth, and which nothing is planted in.
-    expect(coarse).toBeLessThanOrEqual(0.02 * (smallest + coarse));
+    expect(coarse).toBeLessThanOrEqual((0.02 / 0.98) * smallest);
   });
 });
 

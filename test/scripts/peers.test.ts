@@ -110,6 +110,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const methods = [
     'BoRep',
     'MultiBlockBilevel',
+    'Maid',
     'LvHba',
     'OdiceValueLearner',
     'NPgIgt',
@@ -131,8 +132,9 @@ it('races both modes of attention whose gradients agree, and steps of optimizers
   expect(error).toBeLessThan(1e-4);
   expect(run('steps.mjs', '1', 'Adam')).toMatchObject({
     status: 2,
-    stderr: expect.stringMatching(/^there is no case Adam; cases: AdaGrad .*turns must be 1 or more, got 1$/m),
+    stderr: expect.stringMatching(/^there is no case Adam; cases: AdaGrad .* Conda$/m),
   });
+  expect(run('steps.mjs', '0')).toMatchObject({ status: 2, stderr: 'turns must be 1 or more, got 0\n' });
 });
 
 it('measures by programs that there are', () => {

@@ -415,8 +415,12 @@ it('too little space for the new files, the rows in work and a twentieth more, i
     });
     expect(folder.names).toEqual(['base', 'donor']);
   }
-  calls.free = async () => needed;
-  await transplant(options);
+  // What another run has left, and restart discards, is free then.
+  mkdirSync(folder.file('out.partial'));
+  writeFileSync(folder.file('out.partial/rest'), new Uint8Array(8192));
+  calls.free = async () => needed - 8192;
+  await expect(transplant(options)).rejects.toMatchObject({ code: 'ERR_STATE' });
+  await transplant({ ...options, restart: true });
   expect(folder.names).toEqual(['base', 'donor', 'out']);
 });
 

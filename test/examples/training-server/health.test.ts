@@ -268,6 +268,7 @@ it('a disk that is full for real costs a checkpoint, not the run, also where the
           resolve(all);
         });
       disk.once('error', (error) => resolve(error.message));
+      disk.once('exit', (code) => resolve(`${all}exit ${code}`));
     });
     if (said !== 'there\n') {
       console.log(`this system gives its users no file systems of their own: a full disk is not looked at: ${said}`);
