@@ -152,7 +152,7 @@ export function pageOf(runs, effort) {
       `random vectors, through \`flat(nn.oracle(…), 'gauss-newton')\`. At 3 seeds, with how many eigenvalues are above a tenth of the largest one:`,
     markdown(['network', 'parameters', 'steps', 'largest', 'trace', 'above a tenth'], spectra),
     'A spectrum takes 0.8 s of processors for the dense layers, 10.9 for the convolutions and 9.3 for the GPT; at most 60 were aimed at. ' +
-      'By the clock, with 12 to 14 programs on two processors, those were 2.2, 73 and 77 s.',
+      'By the clock, with 12 to 14 programs on two processors of an Intel Xeon, those were 2.2, 73 and 77 s.',
     '## Edge of stability',
     `${edges.full.count} digits of 7 × 7 pixels are told odd from even by a network with ${edges.full.hidden} hidden units, tanh and half the mean squared error, which it can make 0. Steps are taken with all digits, with 8 and with 1. ` +
       'Curvature is that of the Jacobian of all outputs (`stabilityReport`), which at a minimum of 0 is the Hessian. At the end, at 3 seeds, as shares of the bound 2 / lr:',
