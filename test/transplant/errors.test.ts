@@ -415,7 +415,7 @@ it('too little space for the new files, the rows in work and a twentieth more, i
     });
     expect(folder.names).toEqual(['base', 'donor']);
   }
-  // What another run has left, and restart discards, is free then.
+  // Space that another run has taken, and restart gives back, is free then.
   mkdirSync(folder.file('out.partial'));
   writeFileSync(folder.file('out.partial/rest'), new Uint8Array(8192));
   calls.free = async () => needed - 8192;
