@@ -1,7 +1,6 @@
 // Each sign as one font or house draws it, looked up among the signs of another; and words among all words.
-import { Device } from 'orthokit';
-import { RetrievalDatabase } from 'orthokit/data';
 import { emojiOf, houses } from './emoji.mjs';
+import { foundBy } from './found.mjs';
 import { fonts, signsOf } from './signs.mjs';
 import { nearestWords } from './words.mjs';
 
@@ -25,15 +24,7 @@ const tablesOf = ({ kind, size, ...pair }) => kind === 'letters'
 export async function run(settings) {
   if (settings.kind === 'words') return nearestWords();
   const { signs, queries, rows, dim } = tablesOf(settings);
-  const device = Device.open('cpu');
-  const found = [];
-  for (const dtype of /** @type {const} */ (['f32', 'f16', 'i8'])) {
-    const db = new RetrievalDatabase(device, dim, { dtype });
-    await db.add(rows);
-    found.push((await db.search(queries, k)).ids);
-    db.dispose();
-  }
-  await device.close();
+  const found = await foundBy(dim, rows, queries, k);
   const [exact, ...rounded] = found;
   const share = (/** @type {number} */ first) =>
     signs.filter((_, i) => exact.subarray(i * k, i * k + first).includes(i)).length / signs.length;

