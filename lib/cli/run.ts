@@ -123,6 +123,8 @@ export const run: Command = command({
       using endings = new Endings();
       const { code: told, asked: wasAsked } = await ended(file, args, { ...env, ...endings.env });
       const code = wasAsked ? told : told || endings.failure();
+      // Of what its launcher did not see, nobody else tells.
+      if (code !== told) console.error(`orthokit run: a process was killed or has failed, with code ${code}`);
       if (code === 0 || wasAsked || attempt >= restarts) return code;
       console.error(`orthokit run: ended with ${code}; it begins again, ${attempt + 1} of ${restarts}`);
     }

@@ -160,10 +160,13 @@ const checks = {
   },
   async 'a rank that is killed'(env, name) {
     if (name === 'mpich') {
-      // Its launcher takes the others down at once.
+      // Its launcher takes the others down at once. Some of its runs end with 0 and without a word, which ours tells then.
       const { code, stdout, stderr, seconds } = await orthokit(env, 'run', '-n', '3', program('failures'), 'kill');
       assert.notEqual(code, 0);
-      assert.match(stdout + stderr, /Killed \(signal 9\)/);
+      assert.match(
+        stdout + stderr,
+        /Killed \(signal 9\)|^orthokit run: a process was killed or has failed, with code 1$/m,
+      );
       assert.ok(seconds < 20, `${seconds} s`);
       const left = await orthokit(env, 'run', '-n', '3', '--no-cleanup', program('failures'), 'kill');
       assert.match(left.stderr, /has no way to do without a cleanup/);
