@@ -333,7 +333,7 @@ class Maid:
                 rounding = 4 * self.unit * lipschitz * size
                 error = (norm + rounding) / mu
                 if error <= accuracy or norm <= rounding:
-                    return max(accuracy, error) if error > accuracy else accuracy
+                    return max(accuracy, error)
                 left = math.log(max(mu * accuracy - rounding, rounding) / norm) / rate
                 until = min(max(math.floor(left / 2), 1), 16)
             torch.sub(x, grad, alpha=1 / lipschitz, out=following)
@@ -348,8 +348,7 @@ class Maid:
     def look(self, x, out):
         torch.sub(x, self.target, out=out)
         square = out.dot(out).item()
-        torch.sub(x, self.target, out=out)
-        return square / 2, math.sqrt(out.dot(out).item())
+        return square / 2, math.sqrt(square)
 
     def evaluate(self):
         torch.mul(self.diagonal, self.q, out=self.product)

@@ -214,7 +214,7 @@ describe('files of rows', () => {
       await db.save(folder.file('a'));
     }
     // In a process of its own, whose memory is that of nothing else.
-    const script = `import { Device, Tensor } from ${JSON.stringify(path.join(library, 'index.js'))};
+    const script = `import { Device } from ${JSON.stringify(path.join(library, 'index.js'))};
       import { RetrievalDatabase } from ${JSON.stringify(path.join(library, 'data', 'index.js'))};
       const device = Device.open('cpu', { threads: 2 });
       const file = ${JSON.stringify(folder.file('a'))};

@@ -11,7 +11,7 @@ import { normal } from '../support/data.ts';
 describe('the experiment of total variation', () => {
   const device = Device.open('cpu');
   afterAll(() => device.close());
-  const { lower, upper } = problemOf(device, noisy(1, 0.1));
+  const { lower, upper } = problemOf(device, noisy(1, 0.1), clean());
   const picture = (x: ArrayLike<number>) => Tensor.from(device, Float64Array.from(x), [side, side]);
   const weights = (x: ArrayLike<number>) => Tensor.from(device, Float64Array.from(x), [tiles, tiles]);
   const gradient = async (u: ArrayLike<number>, theta: ArrayLike<number>) => {

@@ -2,7 +2,7 @@
 // Σ w φ(Du), φ(s) = √(s² + ν²), over differences D along rows and columns, where w = e^θ of the tile. The upper function is the distance to
 // the clean picture.
 import { ops, Tensor } from 'orthokit';
-import { clean, side } from './picture.mjs';
+import { side } from './picture.mjs';
 
 /** @import { Device } from 'orthokit' */
 
@@ -24,7 +24,7 @@ export const bounds = {
 };
 
 /** @param {Device} device @param {Float64Array} noise the noisy picture @param {Float64Array} goal the clean one */
-export function problemOf(device, noise, goal = clean()) {
+export function problemOf(device, noise, goal) {
   const shape = [side, side];
   const from = (/** @type {Float64Array} */ x, /** @type {number[]} */ of) => Tensor.from(device, x, of);
   const zeros = () => Tensor.zeros(device, shape, { dtype: 'f64' });
