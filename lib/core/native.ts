@@ -66,7 +66,8 @@ interface Native {
   /** Skips what was queued through a lane, or is; what runs ends early. */
   giveUp(lane: object): void;
   info(device: object): DeviceInfo;
-  synchronize(device: object): Promise<void>;
+  /** Undefined: there is nothing to wait for. */
+  synchronize(device: object): Promise<void> | undefined;
   /** Undefined where the queue is short; else resolves when it is. */
   flow(device: object): Promise<void> | undefined;
   /** Work that is queued until the end, or the next begin, may go to the device as one. Of a closed device: nothing. */
@@ -88,7 +89,7 @@ interface Native {
   /** The same without a copy: nobody may change the array any more, or move its memory. */
   give(tensor: object, data: TypedArray): void;
   /** Resolves with the array, which must fit, when it has been filled. */
-  read<T extends TypedArray>(tensor: object, into: T): Promise<T>;
+  read<T extends TypedArray>(tensor: object, into: T): Promise<T> | T;
   /** Fills the arrays, which must fit, before it returns: this thread waits for the queue. */
   readNow(tensors: readonly object[], into: readonly TypedArray[]): void;
   dispose(tensor: object): void;

@@ -85,7 +85,7 @@ export class Shelf {
 
 /** Fills a bucket from the tensors that go. */
 export async function load(array: TypedArray, { parcels }: Bucket): Promise<void> {
-  const reads: Promise<unknown>[] = [];
+  const reads: unknown[] = [];
   let at = 0;
   try {
     for (const { tensor, goes } of parcels) {
@@ -110,5 +110,5 @@ export function unload(array: TypedArray, { parcels }: Bucket): Promise<void> {
     }
     at += tensor.size;
   }
-  return device ? native.synchronize(device) : Promise.resolve();
+  return (device && native.synchronize(device)) ?? Promise.resolve();
 }

@@ -74,6 +74,55 @@ TEST_CASE("work that is held is let go where it cannot be given to the device") 
   CHECK(stream.finished() >= 3);
 }
 
+TEST_CASE("a look at what work has left runs at the call once all of it has ended") {
+  Stream stream([] {});
+  Gate gate;
+  int left = 0, seen = -1;
+  const auto look = [&] { return stream.look_at_once([&] { seen = left; }); };
+  stream.submit([&] { gate.wait(); }, 0);
+  stream.submit([&] { left = 1; }, 0);
+  gate.await_reached();
+  CHECK_FALSE(look());
+  CHECK(seen == -1);
+  gate.open();
+  while (!look()) std::this_thread::yield();
+  CHECK(seen == 1);
+}
+
+TEST_CASE("a look is not at the call after a failure, nor once the stream closes") {
+  Stream stream([] {});
+  int looks = 0;
+  const auto look = [&] { return stream.look_at_once([&] { ++looks; }); };
+  stream.submit(failing("first"), 0);
+  const auto error = report(stream);
+  REQUIRE(error);
+  CHECK_FALSE(look());
+  stream.reported(*error);
+  CHECK_FALSE(look());  // no work has run again
+  finish(stream);
+  while (!look()) std::this_thread::yield();
+  CHECK(looks == 1);
+  stream.close([] {});
+  CHECK_FALSE(look());
+  CHECK(looks == 1);
+}
+
+TEST_CASE("small work that can be given up runs at the call unless it has been") {
+  Stream stream([] {});
+  Pace pace;
+  pace.learn(1e-6, 1e-7);
+  const auto flag = std::make_shared<Flag>(false);
+  About about;
+  about.expected = 1e-6;
+  about.pace = &pace;
+  about.given_up = flag;
+  int ran = 0;
+  CHECK(stream.run_at_once(about, [&] { ++ran; }));
+  *flag = true;
+  CHECK_FALSE(stream.run_at_once(about, [&] { ++ran; }));
+  CHECK(ran == 1);
+}
+
 TEST_CASE("after a failure, queued work is skipped until the failure is reported") {
   Stream stream([] {});
   int ran = 0;
