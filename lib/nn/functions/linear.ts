@@ -3,7 +3,7 @@ import { kind, type Resolved, readOptions, type Schema } from '../../core/schema
 import { isSameShape } from '../../core/shapes.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
-import { type Arg, defineOwn, isArg, layerOf, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineOwn, isArg, layerOf, type Part, plainRule, ruleOf, tensorOf, type Value } from '../tape/define.ts'; // biome-ignore format: one line
 import { add } from './add.ts';
 import { rowsAdded } from './add-rows.ts';
 import { linearProducts } from './sample-products.ts';
@@ -70,6 +70,7 @@ const product = defineOwn(
       transB: turn,
       products,
     });
+    if (f.tape.isPlain) return plainRule(out);
     const byWeight: Part = {
       x: weight,
       back: (grad, to, beta) => run(f.rows(grad), a, to, 'a', beta, products),
@@ -93,8 +94,9 @@ const product = defineOwn(
 
 /** The shape with another last axis. */
 function resized(shape: readonly number[], width: number): number[] {
-  const sizes = shape.slice();
-  sizes[Math.max(0, sizes.length - 1)] = width;
+  const sizes: number[] = [];
+  for (let i = 0; i + 1 < shape.length; ++i) sizes.push(shape[i]!); // a frozen list is slow to copy as a whole
+  sizes.push(width);
   return sizes;
 }
 

@@ -1,5 +1,5 @@
 import { Tensor } from '../../core/tensor.ts';
-import { type Arg, type Part, ruleOf, type TapeFrame, tensorOf } from '../tape/define.ts';
+import { type Arg, type Part, plainRule, ruleOf, type TapeFrame, tensorOf } from '../tape/define.ts';
 import type { Rule } from '../tape/rule.ts';
 import { rowsAdded } from './add-rows.ts';
 
@@ -25,6 +25,7 @@ export function ruleOfNorm(
   run: (weight: Tensor, to: Tensor) => void,
   runBack: (gradients: NormGradients) => void,
 ): Rule {
+  if (f.tape.isPlain) return plainRule(out);
   const w = tensorOf(weight);
   const byX: Part = {
     x,

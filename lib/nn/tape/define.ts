@@ -9,7 +9,7 @@ import type { Tape } from './tape.ts';
 import { type Arg, isArg, isResult, tensorOf, type Value } from './value.ts';
 
 export type { TapeFrame } from './frame.ts';
-export { linearMap, lossOf, type Part, type Product, ruleOf } from './parts.ts';
+export { linearMap, lossOf, type Part, type Product, plainRule, ruleOf } from './parts.ts';
 export { type Arg, isArg, isLoss, isResult, tensorOf, type Value } from './value.ts';
 
 /** @internal The fields of an argument are read before an operation can refuse it. */
@@ -59,7 +59,7 @@ const definer =
       const tape = runningTape(name);
       for (let i = 0; i < operands.length; ++i) checkArg(`nn.${name}`, operands[i]!, args[i]);
       checkSources(tape, name, args);
-      countUses(args);
+      if (!tape.isPlain) countUses(args);
       const frame = new TapeFrame(tape, name);
       const rule = body(frame, ...args);
       checkSources(tape, name, rule.inputs);

@@ -34,6 +34,8 @@ export interface TapeOptions {
 export interface Session extends Owner {
   readonly arena: Arena;
   readonly options: TapeOptions;
+  /** True: nothing that is written here has a way back, on this tape or on one around it. */
+  readonly isPlain: boolean;
   /** A place in the sequence for so many numbers; none in a call without a seed. */
   draw(count: number): Place | undefined;
 }

@@ -59,13 +59,14 @@ const tangentOf =
     }
   };
 
+/** The rule of a result where nothing has a way back. */
+export const plainRule = (out: Tensor): Rule => ({ out, inputs: [], backward() {} });
+
 /** The rule of a result by its parts. */
-export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule => ({
-  out,
-  inputs: parts.map(({ x }) => x),
-  backward: backwardOf(parts),
-  tangent: tangentOf(f, parts),
-});
+export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule =>
+  f.tape.isPlain
+    ? plainRule(out)
+    : { out, inputs: parts.map(({ x }) => x), backward: backwardOf(parts), tangent: tangentOf(f, parts) };
 
 /** The rule of a linear map, which is run: its tangent is the map itself, and so is `back` unless given. */
 export function linearMap(f: TapeFrame, out: Tensor, x: Arg, along: Product, part: Partial<Part> = {}): Rule {

@@ -6,7 +6,7 @@ import type { Place, Session, TapeFrame, TapeOptions } from './frame.ts';
 import { located } from './located.ts';
 import { movingIn } from './moving.ts';
 import type { Entry } from './rule.ts';
-import { isTracked, Result, tangentOf } from './value.ts';
+import { isResult, Result, tangentOf } from './value.ts';
 import { Backward } from './way.ts';
 
 /** The one of some buffers that a tensor is, or lies in. */
@@ -28,6 +28,7 @@ export class Tape implements Session {
   #hasEnded = false;
   /** True: what is written here has a way back. */
   readonly isRecording: boolean;
+  readonly isPlain: boolean;
   readonly #outer: Tape | undefined;
   readonly #call: number;
 
@@ -36,14 +37,25 @@ export class Tape implements Session {
     this.options = options;
     this.random = options.random;
     this.isRecording = isRecording;
+    this.isPlain = !isRecording && (outer === undefined || outer.isPlain);
     this.#outer = outer;
     this.#call = arena.calls;
   }
 
   /** A tape for a part of the call: one that records repeats what has run. */
   inner(isRecording: boolean, random: Place | undefined): Tape {
-    const moments = this.options.moments && (isRecording ? 'stay' : this.options.moments);
-    return new Tape(this.arena, { ...this.options, random, moments }, isRecording, this);
+    const { products, samples, sums, moments, parameters } = this.options;
+    const stay = moments && (isRecording ? 'stay' : moments);
+    const options = {
+      isRecording: this.options.isRecording,
+      random,
+      products,
+      samples,
+      sums,
+      moments: stay,
+      parameters,
+    };
+    return new Tape(this.arena, options, isRecording, this);
   }
 
   /** True for a value of this tape, or of one around it. */
@@ -71,9 +83,14 @@ export class Tape implements Session {
   record(name: string, frame: TapeFrame, rule: Entry['rule'], isLoss: boolean): Result {
     frame.clean();
     const { out } = rule;
-    const tracked = rule.inputs.filter(isTracked);
-    for (const x of tracked) if (x.tape !== this) this.met.add(x);
-    const result = new Result(this, out, this.isRecording && tracked.length > 0);
+    let isTracked = false;
+    if (!this.isPlain)
+      for (const x of rule.inputs) {
+        if (!(isResult(x) && x.isTracked)) continue;
+        isTracked = this.isRecording;
+        if (x.tape !== this) this.met.add(x);
+      }
+    const result = new Result(this, out, isTracked);
     if (result.isTracked) {
       if (rule.isFree) result.home = frame.kept;
       this.entries.push({ name, frame, out: result, rule, isLoss });
