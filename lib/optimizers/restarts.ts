@@ -82,6 +82,7 @@ const ofSets: Readonly<Record<CoefficientName, readonly number[]>> = {
   cans: [1],
   'aol4-fns': [2],
   'deepseek-v4': [2, 4, 6],
+  cubic5: [1],
 };
 
 const found = new Map<string, readonly number[]>(
