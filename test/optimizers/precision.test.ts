@@ -7,7 +7,7 @@ import { expectClose, largest } from '../support/compare.ts';
 import { kind } from '../support/devices.ts';
 import { spacing } from '../support/dtypes.ts';
 import { settledMemory } from '../support/settled.ts';
-import { type AnyOptimizer, bits, numbers, tensor, weightsOf } from './classes.ts';
+import { type AnyOptimizer, bits, fullState, numbers, tensor, weightsOf } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
 const steps = 3;
@@ -161,6 +161,16 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
       const joined = Uint32Array.from(high, (x, k) => ((x << 16) | (low[k] ?? 0)) >>> 0);
       expect(Buffer.from(joined.buffer).toString('hex')).toBe(exact[i]);
     }
+  });
+
+  it('keeps moments in f16 at 65,504 that would pass it, and makes no NaN of them', async () => {
+    const weights = start();
+    const optimizer = new Class(weights, { ...fullState[name], stateDtype: 'f16', lr: 1e-3 });
+    for (let step = 0; step < 5; ++step) optimizer.step(grads(step, 3e4));
+    for (const state of Object.values(optimizer.part().tensors))
+      if (state.dtype !== 'i32') expect((await numbers(state)).every(Number.isFinite)).toBe(true);
+    for (const weight of weights) expect((await numbers(weight)).every(Number.isFinite)).toBe(true);
+    expect(await optimizer.report()).toMatchObject({ nonFinite: 0 });
   });
 
   it('refuses masters that no weight would have, and takes those that some have', () => {
