@@ -115,16 +115,16 @@ function largestOf(q: Tensor, k: Tensor, pair: Pair, sizes: Sizes, alpha: number
 /**
  * The largest logit of each head, `[heads]` in f32, or f64 of f64: max of scale · qᵢ·kⱼ over sequences, queries and the
  * keys that they see, which {@link qkClip} asks for. `of` is what stands between the linear layers of `nn.attention`,
- * `[B, T, (heads + 2 keyHeads) · size]`, queries, then keys, then values; or queries and keys apart. Products are made a
- * block at a time, and no matrix of all places is stored; those of f16 and bf16 in f32. −∞ without queries or keys; a
+ * `[B, T, (heads + 2 keyHeads) · size]`, queries, then keys, then values; or queries and keys apart. Products are made
+ * a block at a time, and no matrix of all places is stored; those of f16 and bf16 in f32. −∞ without queries or keys; a
  * NaN makes its head NaN. Queued; returns at once.
  *
  * @example
- * using qkv = nn.forward(() => nn.linear(layer.qkv, x));
- * using maxLogits = largestLogits(qkv, { heads: 8 });
+ * const project = nn.forward((m: typeof layer, x: Tensor) => nn.linear(m.qkv, x));
+ * using maxLogits = largestLogits(project(layer, x), { heads: 8 });
  * qkClip(queryRows, keyRows, maxLogits);
- * @throws ERR_ARGUMENT where keyHeads does not divide heads; ERR_SHAPE, also for causal queries of more places than keys;
- * ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
+ * @throws ERR_ARGUMENT where keyHeads does not divide heads; ERR_SHAPE, also for causal queries of more places than
+ * keys; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
  */
 export function largestLogits(
   of: Tensor | QueriesAndKeys,

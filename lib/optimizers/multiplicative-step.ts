@@ -73,9 +73,10 @@ function divideByExponential(x: Tensor, e: Tensor): void {
 
 /**
  * One step of a sampler of "Dale meets Langevin" (arXiv 2510.02730), in place: the reverse of a geometric Brownian
- * motion with the score s of x. `dale`: x ← x·exp(δσ²·x·s − δ(μ − 3σ²/2) + a√δσ·z), which keeps every sign: exponents are
- * cut to ±30, and no size leaves the range of f32, also in f64, as in {@link EG}; both guards are ours. `unconstrained`:
- * x ← x·(1 + 2δσ² − δμ + δσ²·x·s + a√δσ·z). x and the score are f32 or f64, of one shape. Queued; returns at once.
+ * motion with the score s of x. `dale`: x ← x·exp(δσ²·x·s − δ(μ − 3σ²/2) + a√δσ·z), which keeps every sign: exponents
+ * are cut to ±30, and no size leaves the range of f32, also in f64, as in {@link EG}; both guards are ours.
+ * `unconstrained`: x ← x·(1 + 2δσ² − δμ + δσ²·x·s + a√δσ·z). x and the score are f32 or f64, of one shape. Queued;
+ * returns at once.
  *
  * @example
  * multiplicativeStep(x, score, { delta: 1e-3, seed: level });

@@ -72,7 +72,7 @@ function* choices(count: number, first: number, end: number): Generator<number[]
 const longestSearch = 10; // steps, of which 3 are chosen
 const keyOf = ({ normScale, coefficients }: Iteration): string => [normScale, ...coefficients].join();
 
-/** What the search finds for the sets, so that their first constructor does not wait for it. */
+/** The finds of the search for the named sets, so that their first constructor does not wait for it. */
 const ofSets: Readonly<Record<CoefficientName, readonly number[]>> = {
   jordan: [3],
   you5: [2],
@@ -90,8 +90,8 @@ const found = new Map<string, readonly number[]>(
 );
 
 /**
- * The restarts of an iteration: one for each three of its steps, where they keep Q best conditioned in 16 bits, of equal
- * ones the first. Of more than ten steps every third, the first of them the third.
+ * The restarts of an iteration: one for each three of its steps, where they keep Q best conditioned in 16 bits, of
+ * equal ones the first. Of more than ten steps every third, the first of them the third.
  */
 export function bestRestarts(iteration: Iteration): readonly number[] {
   const key = keyOf(iteration);
