@@ -233,7 +233,7 @@ export function firstOutOfRange(iteration: Iteration): { readonly sigma: number;
   return undefined;
 }
 
-/** Numbers of coefficients that lists have been examined with: one list may be safe for some steps, and not for more. */
+/** Numbers of coefficients that lists have been examined with: some steps may be safe, and more of them not. */
 const examined = new WeakMap<object, Set<number>>();
 const warned = new Set<string>();
 

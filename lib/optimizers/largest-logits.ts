@@ -11,7 +11,7 @@ export interface LargestLogitsOptions {
   heads: number;
   /** Heads of the keys; each serves heads / keyHeads neighbours. Default: as many as heads. */
   keyHeads: number | undefined;
-  /** True: a query sees the keys up to its own place, where the last query stands at that of the last key. Default true. */
+  /** True: a query sees the keys up to its own place; the last one stands at that of the last key. Default true. */
   causal: boolean;
   /** Factor of the products, > 0. Default 1 / √size. */
   scale: number | undefined;
