@@ -13,7 +13,8 @@ export type CoefficientName =
   | 'polar-express-kj'
   | 'cans'
   | 'aol4-fns'
-  | 'deepseek-v4';
+  | 'deepseek-v4'
+  | 'cubic5';
 
 /** A published set of steps. */
 export interface CoefficientSet {
@@ -125,6 +126,19 @@ export const coefficientSets: Readonly<Record<CoefficientName, CoefficientSet>> 
     beyond: 'last',
     count: 10,
   },
+  cubic5: {
+    source: '"cubic5", whose steps have no fifth power; the norm × 1.01 is ours, as it turns signs above 1.0035',
+    steps: [
+      [3.3656576, -3.3420992, 0],
+      [2.5744352, -1.4957376, 0],
+      [2.5368962, -1.431257, 0],
+      [2.4418906, -1.276404, 0],
+      [2.2230472, -0.963065, 0],
+    ],
+    beyond: 'last',
+    count: 5,
+    normScale: 1.01,
+  },
 };
 
 for (const set of Object.values(coefficientSets)) {
@@ -139,7 +153,6 @@ const unsafeSets: Readonly<Record<string, string>> = {
   aol: 'turns the sign of singular values above 0.884 of the norm: a step uphill',
   'aol4-nv': 'turns the sign of singular values above 0.884 of the norm: a step uphill',
   'polar-express-raw': 'diverges above 1, where rounding puts the singular value of a matrix of rank 1',
-  cubic5: 'turns signs above 1.0035, where rounding in 16 bits puts the singular value of a matrix of rank 1',
 };
 
 /** A named set, or the (a, b, c) of each step. */
@@ -220,7 +233,8 @@ export function firstOutOfRange(iteration: Iteration): { readonly sigma: number;
   return undefined;
 }
 
-const examined = new WeakSet<object>();
+/** Numbers of coefficients that lists have been examined with: some steps may be safe, and more of them not. */
+const examined = new WeakMap<object, Set<number>>();
 const warned = new Set<string>();
 
 /**
@@ -229,8 +243,9 @@ const warned = new Set<string>();
  * input.
  */
 export function warnOfRange(where: string, steps: readonly Triple[], iteration: Iteration): void {
-  if (examined.has(steps)) return;
-  examined.add(steps);
+  const counts = examined.get(steps) ?? new Set();
+  if (counts.has(iteration.coefficients.length)) return;
+  examined.set(steps, counts.add(iteration.coefficients.length));
   const found = firstOutOfRange(iteration);
   if (!found) return;
   const { sigma, value } = found;

@@ -17,7 +17,7 @@ export interface EGOptions extends CommonOptions {
   readonly variant: 'sgd' | 'adamw';
   /** `sgd`: factor of the momentum, in [0, 1). Default 0: no momentum and no state, which must be so from the start. */
   momentum: number;
-  /** `sgd`: the momentum takes 1 − dampening of the gradient, from the second step on. Default 0. */
+  /** `sgd`: the momentum takes 1 − dampening of the gradient, from the second step on; 0 without one. Default 0. */
   dampening: number;
   /** `sgd`: steps with the look-ahead of the momentum. Default false. */
   nesterov: boolean;

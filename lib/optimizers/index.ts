@@ -44,6 +44,7 @@ export { Dion2, type Dion2Options } from './dion2.ts';
 export { EG, type EGOptions } from './eg.ts';
 export type { Scaling } from './form.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
+export { type LargestLogitsOptions, largestLogits, type QueriesAndKeys } from './largest-logits.ts';
 export { Lion, type LionOptions } from './lion.ts';
 export { type InitLogNormalOptions, initLogNormal } from './log-normal.ts';
 export { type MultiplicativeStepOptions, multiplicativeStep } from './multiplicative-step.ts';

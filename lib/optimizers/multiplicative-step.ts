@@ -1,6 +1,7 @@
 import * as check from '../core/check.ts';
 import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
+import { Owned } from '../core/owned.ts';
 import {
   finite,
   type Given,
@@ -42,21 +43,38 @@ const schema: Schema<MultiplicativeStepOptions> = {
   seed: optional(whole(0, 0, 2 ** 32 - 1)),
 };
 
-/** t ← b·t + a·z for the noise z, which is drawn where it is not given. */
-function addNoise(t: Tensor, b: number, a: number, noise: Tensor | undefined, seed: number): void {
+/** t ← b·t + a·z + c for the noise z, which is drawn where it is not given. */
+function addNoise(t: Tensor, b: number, a: number, noise: Tensor | undefined, seed: number, c: number): void {
   const { device, shape, dtype } = t;
-  if (a === 0) {
-    ops.linearCombination(device, { out: [t], terms: [t], coefficients: [b] });
-    return;
+  using owned = new Owned<Tensor>();
+  const terms = [t];
+  const coefficients = [b];
+  if (a !== 0) {
+    const z = noise ?? owned.add(new Tensor(device, shape, dtype));
+    if (noise === undefined) ops.random(device, { x: [z], distribution: 'normal', seed });
+    terms.push(z);
+    coefficients.push(a);
   }
-  using drawn = noise === undefined ? new Tensor(device, shape, dtype) : undefined;
-  if (drawn) ops.random(device, { x: [drawn], distribution: 'normal', seed });
-  ops.linearCombination(device, { out: [t], terms: [t, drawn ?? noise!], coefficients: [b, a] });
+  if (c !== 0) {
+    terms.push(owned.add(Tensor.full(device, shape, c, { dtype })));
+    coefficients.push(1);
+  }
+  ops.linearCombination(device, { out: [t], terms, coefficients });
+}
+
+/** x ← x·exp(−e), by the step of exponentiated gradient, whose guards keep signs; e is overwritten. */
+function divideByExponential(x: Tensor, e: Tensor): void {
+  const { device, shape, dtype } = x;
+  using signs = new Tensor(device, shape, dtype);
+  ops.map(device, { x: [x], out: [signs], function: 'sign' });
+  ops.multiply(device, { out: [e], x: [e], y: [signs] });
+  ops.eg(device, { weights: [x], grads: [e], lr: 1 });
 }
 
 /**
  * One step of a sampler of "Dale meets Langevin" (arXiv 2510.02730), in place: the reverse of a geometric Brownian
- * motion with the score s of x. `dale`: x ← x·exp(δσ²·x·s − δ(μ − 3σ²/2) + a√δσ·z), which keeps every sign;
+ * motion with the score s of x. `dale`: x ← x·exp(δσ²·x·s − δ(μ − 3σ²/2) + a√δσ·z), which keeps every sign: exponents
+ * are cut to ±30, and no size leaves the range of f32, also in f64, as in {@link EG}; both guards are ours.
  * `unconstrained`: x ← x·(1 + 2δσ² − δμ + δσ²·x·s + a√δσ·z). x and the score are f32 or f64, of one shape. Queued;
  * returns at once.
  *
@@ -78,13 +96,12 @@ export function multiplicativeStep(x: Tensor, score: Tensor, options: Given<Mult
   const variance = delta * sigma ** 2;
   using change = new Tensor(device, shape, dtype);
   ops.multiply(device, { out: [change], x: [x], y: [score] });
-  addNoise(change, variance, anneal * Math.sqrt(variance), noise, seed ?? 0);
+  const factor = anneal * Math.sqrt(variance);
   if (mode === 'dale') {
-    ops.map(device, { x: [change], out: [change], function: 'exp' });
-    ops.multiply(device, { out: [x], x: [x], y: [change] });
-    const drift = Math.exp(1.5 * variance - delta * mu);
-    ops.linearCombination(device, { out: [x], terms: [x], coefficients: [drift] });
+    addNoise(change, -variance, -factor, noise, seed ?? 0, delta * mu - 1.5 * variance);
+    divideByExponential(x, change);
   } else {
+    addNoise(change, variance, factor, noise, seed ?? 0, 0);
     ops.multiply(device, { out: [change], x: [x], y: [change] });
     const kept = 1 + 2 * variance - delta * mu;
     ops.linearCombination(device, { out: [x], terms: [x, change], coefficients: [kept, 1] });

@@ -10,7 +10,7 @@ import { optionalMomentum } from './parts/optional-momentum.ts';
 export interface SGDOptions extends CommonOptions {
   /** Factor of the momentum, in [0, 1). Default 0: no momentum and no state, which must be so from the start. */
   momentum: number;
-  /** heavy-ball takes 1 − dampening of the gradient, from the second step on. Default 0. */
+  /** heavy-ball takes 1 − dampening of the gradient, from the second step on; refused without momentum. Default 0. */
   dampening: number;
   /** Steps with the look-ahead of the momentum. Default false. */
   nesterov: boolean;

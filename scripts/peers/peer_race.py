@@ -15,16 +15,17 @@ def gpt2_like():
     return [(20000, width), (1024, width)] + 12 * layer + [(width,), (width,)]
 
 
-def race(peer, version, name, work, rounds=7):
+def race(peer, version, name, work, rounds=7, threads=1):
     """Runs work until a round is long enough to be measured, for some rounds; prints one line of JSON, with `reached`, what it
-    returns where that is a number."""
+    returns where that is a number. Times are of the processor on one thread, which neighbours do not lengthen, else of the clock."""
+    now = time.process_time if threads == 1 else time.perf_counter
     reached = work()
 
     def one(repeats):
-        start = time.process_time()
+        start = now()
         for _ in range(repeats):
             work()
-        return (time.process_time() - start) * 1e3 / repeats
+        return (now() - start) * 1e3 / repeats
 
     first = one(1)
     repeats = min(200, int(10 / max(first, 0.05)) + 1)

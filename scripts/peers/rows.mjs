@@ -1,8 +1,8 @@
-// node scripts/peers/rows.mjs [--seconds n] [word …]: what networks compute by elements and by rows, and plain orthogonalization,
-// against PyTorch, on one thread and in f32, in turns: a child process runs PyTorch, this one orthokit, on the same numbers and,
+// node scripts/peers/rows.mjs [--seconds n] [--threads n] [word …]: what networks compute by elements and by rows, and plain orthogonalization,
+// against PyTorch, in f32, on one thread unless `--threads` says more, in turns: a child process runs PyTorch, this one orthokit, on the same numbers and,
 // where PyTorch has such a form, into results that are reused. Results are compared with PyTorch's in f64 first. Words choose
-// cases whose name has one. Prints a line each: milliseconds of processors of both, the least and the median of their turns, their ratios, and
-// nanoseconds an element of ours.
+// cases whose name has one. Prints a line each: milliseconds of both, of processors on one thread and of the clock on more, the least and
+// the median of their turns, their ratios, and nanoseconds an element of ours.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,9 +13,14 @@ import { median } from './turns.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '3' } },
+  options: { seconds: { type: 'string', default: '3' }, threads: { type: 'string', default: '1' } },
 });
-const device = Device.open('cpu', { threads: 1 });
+const threads = Number(options.threads);
+if (!(Number.isInteger(threads) && threads >= 1)) {
+  console.error('--threads must be a whole number from 1 on');
+  process.exit(2);
+}
+const device = Device.open('cpu', { threads });
 const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-peer-'));
 const files = Object.fromEntries(['x', 'grad', 'labels', 'out'].map((name) => [name, path.join(folder, name)]));
 const zeros = (shape, dtype = 'f32') => Tensor.zeros(device, shape, { dtype });
@@ -60,13 +65,14 @@ const cases = [
   { work: 'layerNormBackward', shape: large },
   ...[
     [768, 3072],
+    [1024, 1024],
     [1024, 4096],
   ].map((shape) => ({ work: 'orthogonalize', shape })),
 ];
 
 const write = async (name, tensor) => writeFileSync(files[name], new Uint8Array((await tensor.read()).buffer));
-const peer = startPeer('rows_peer.py');
-const spent = clockOf();
+const peer = startPeer('rows_peer.py', [threads], threads);
+const spent = clockOf(threads);
 try {
   for (const { work, shape, out: outShape = shape, grad: gradShape = shape } of cases) {
     const name = `${work} of ${shape.join('×')}`;

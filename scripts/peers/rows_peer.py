@@ -1,11 +1,13 @@
-"""PyTorch's side of rows.mjs: a request a line, an answer a line."""
+"""PyTorch's side of rows.mjs, on as many threads as its word says: a request a line, an answer a line."""
+import sys
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from newton_schulz import newton_schulz
 from torch_lines import answer_lines, least
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
 torch.set_grad_enabled(False)
 aten = torch.ops.aten
 works, result = [], None

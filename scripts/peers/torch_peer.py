@@ -1,11 +1,13 @@
-"""python3 scripts/peers/torch_peer.py <case>: the same work in PyTorch, on one thread, into tensors that are reused."""
+"""python3 scripts/peers/torch_peer.py <case> [--threads n]: the same work in PyTorch, on one thread unless it says more, into
+tensors that are reused."""
 import sys
 
 import torch
 from newton_schulz import newton_schulz
 from peer_race import CASES, gpt2_like, race
 
-torch.set_num_threads(1)
+threads = int(sys.argv[sys.argv.index("--threads") + 1]) if "--threads" in sys.argv else 1
+torch.set_num_threads(threads)
 torch.manual_seed(1)
 name = sys.argv[1]
 case = CASES[name]
@@ -84,7 +86,7 @@ MAKERS = {
     "training-step": training_step,
 }
 if name in ("training-step", "sgd", "adamw"):
-    race("torch", torch.__version__, name, MAKERS[name]())
+    race("torch", torch.__version__, name, MAKERS[name](), threads=threads)
 else:
     with torch.no_grad():
-        race("torch", torch.__version__, name, MAKERS[name]())
+        race("torch", torch.__version__, name, MAKERS[name](), threads=threads)

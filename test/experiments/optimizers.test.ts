@@ -7,6 +7,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { claims } from '../../scripts/experiments/optimizers/claims.mjs';
 import { contestants, contestantsOf, ratesOf } from '../../scripts/experiments/optimizers/contestants.mjs';
+import { judge } from '../../scripts/experiments/optimizers/evidence.mjs';
 import { pageOf, settingsOf, tableOf } from '../../scripts/experiments/optimizers/page.mjs';
 import { jobs } from '../../scripts/experiments/optimizers/plan.mjs';
 import { outcomeOf } from '../../scripts/experiments/optimizers/runs.mjs';
@@ -95,6 +96,14 @@ describe('verdicts', () => {
     expect(verdict('as good', [worse, even, open(worse)])).toBe(edge);
     expect(verdict('better', [better, even, open(better)])).toBe(edge);
     expect(verdict('better', [better, better, open(worse)])).toBe(edge);
+    // An even one may be better or worse than it was.
+    const turning = (...mayBe: ('better' | 'worse')[]) => ({ ...open(even), mayBe });
+    expect(verdict('better', [better, even, turning('better')])).toBe(edge);
+    expect(verdict('better', [better, even, turning('worse')])).toBe('not seen at this size');
+    expect(verdict('better', [better, better, turning('worse')])).toBe(edge);
+    expect(verdict('better', [worse, worse, turning('better')])).toBe(edge);
+    expect(verdict('as good', [even, turning('worse')])).toBe(edge);
+    expect(verdict('as good', [even, turning('better')])).toBe('seen');
     // An open task does not matter if the others decide alike.
     expect(verdict('better', [worse, worse, open(worse)])).toBe('refuted');
     expect(verdict('better', [better, better, open(better)])).toBe('seen');
@@ -155,6 +164,24 @@ describe('the experiment of optimizers', () => {
     );
     expect(page).toContain('| AdaGrad, batches that grow | AdaptiveBatch: `test` norm, `eta` 1 | all | 0.02 | – | – |');
     expect(page).not.toMatch(/undefined|NaN/);
+  });
+
+  it('counts a task that is even as open where the method has its best rate at an end of its grid', () => {
+    const claim = claims.find(({ method, other }) => method === 'Conda' && other === 'AdamW')!;
+    const outcomes = tasks.map((task) => outcomeOf(task, made));
+    expect(judge(claim, outcomes).lines.join()).not.toContain('beyond which it may be another');
+    const atEnd = outcomes.map((own) => ({
+      ...own,
+      entries: own.entries.map((entry) =>
+        entry.name === 'Conda'
+          ? { ...entry, rate: Math.min(...entry.tuning.map(({ settings }) => settings.rate)) }
+          : entry,
+      ),
+    }));
+    const { verdict: found, lines } = judge(claim, atEnd);
+    expect(found).toBe('not decided at the edge of the grid');
+    expect(lines.filter((line) => line.includes('counts as even'))).toHaveLength(3);
+    expect(lines.filter((line) => line.includes('beyond which it may be another'))).toHaveLength(3);
   });
 
   it('marks a rate at an end of its grid, and one whose tuning had its best there', () => {

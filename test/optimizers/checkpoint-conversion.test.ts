@@ -164,8 +164,10 @@ describe.each(devices)('on %s', (kind) => {
     await optimizer.save(folder.file('x'));
     const w = half();
     await refuses(sgd(w, { masterWeights: 'split16' }), w, 'masters hold what rounding took from the weights');
-    const full = [tensor(device, [4], 1)];
-    await refuses(sgd(full, { masterWeights: 'fp32' }), full, 'state that the optimizer lacks: ');
+    const two = sgd([...half(), ...half()], { masterWeights: 'fp32' });
+    await two.save(folder.file('x'));
+    const mixed = [...half(), tensor(device, [4], 1)];
+    await refuses(sgd(mixed, { masterWeights: 'fp32' }), mixed, 'state that the optimizer lacks: ');
   });
 
   it('converts the parts of a combination', async () => {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AdamW, combine, Device, Muon, RandomStream, saveTensors, type Tensor } from '../../lib/index.ts';
+import { AdamW, combine, Device, Muon, RandomStream, saveTensors, Tensor } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
 import { timeOf } from '../files/killed.ts';
 import { uniform } from '../support/data.ts';
@@ -24,7 +24,11 @@ import {
 import { code } from './each-class.ts';
 
 const device = Device.open('cpu', { threads: 2 });
-afterAll(() => device.close());
+/** Those that go on have another number of threads. */
+const another = Device.open('cpu', { threads: 1 });
+afterAll(() => Promise.all([device.close(), another.close()]));
+const moved = (tensors: readonly Tensor[]): Promise<Tensor[]> =>
+  Promise.all(tensors.map(async (t) => Tensor.from(another, await t.read(), t.shape, { dtype: t.dtype })));
 const kills = goal('R3', { ci: 30, deep: 2000 });
 
 describe.each(classes)('R5: %s', { tags: ['R5'] }, (name, Class) => {
@@ -42,7 +46,7 @@ describe.each(classes)('R5: %s', { tags: ['R5'] }, (name, Class) => {
       });
     // The second parameter misses a gradient now and then.
     const step = (optimizer: AnyOptimizer, at: number): void =>
-      optimizer.step(gradsOf(device, shapes, at).map((g, i) => (i === 1 && at % 3 === 1 ? null : g)));
+      optimizer.step(gradsOf(optimizer.device, shapes, at).map((g, i) => (i === 1 && at % 3 === 1 ? null : g)));
 
     const weights = weightsOf(device, shapes, dtype);
     const optimizer = make(weights, 0.02);
@@ -60,7 +64,8 @@ describe.each(classes)('R5: %s', { tags: ['R5'] }, (name, Class) => {
     }
     const expected = await everything(optimizer, weights);
 
-    for (const [at, before] of saved) {
+    for (const [at, here] of saved) {
+      const before = await moved(here);
       const cold = before.map((w) => w.copy());
       const coldOptimizer = make(cold, 0.02);
       Object.assign(coldOptimizer.groups[0] as object, { lr: 0.013, weightDecay: 0.3 });
@@ -76,6 +81,23 @@ describe.each(classes)('R5: %s', { tags: ['R5'] }, (name, Class) => {
       if (at > 0) expect(await bits(cold)).not.toEqual(await bits(weights));
     }
   });
+});
+
+// Large enough that each of its operations is cut among threads.
+it.each(classes)('%s: continues bit for bit on any number of threads', { tags: ['R5'] }, async (name, Class) => {
+  using folder = new Folder();
+  const shapes = [[96, 200]];
+  const options = { lr: 0.02, weightDecay: 0.01, ...fullState[name] };
+  const step = (optimizer: AnyOptimizer, at: number): void => optimizer.step(gradsOf(optimizer.device, shapes, at));
+  const weights = weightsOf(device, shapes);
+  const optimizer = new Class(weights, options);
+  step(optimizer, 0);
+  await optimizer.save(folder.file('x'));
+  const before = await moved(weights);
+  const resumed = new Class(before, options);
+  await resumed.load(folder.file('x'));
+  for (const one of [optimizer, resumed]) for (const at of [1, 2]) step(one, at);
+  expect(await everything(resumed, before)).toEqual(await everything(optimizer, weights));
 });
 
 describe('another process', () => {

@@ -1,7 +1,7 @@
 // Devices: cpu
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { coefficientSets, Device, HybridAuON, Muon, orthogonalize, Tensor, type Triple } from '../../lib/index.ts';
-import { composed, iterationOf } from '../../lib/optimizers/coefficients.ts';
+import { composed, firstOutOfRange, iterationOf } from '../../lib/optimizers/coefficients.ts';
 import { nearestQuintic, polarExpress } from '../reference/polar-express.ts';
 
 const at = (p: readonly number[], x: number): number => p[0]! * x + p[1]! * x ** 3 + p[2]! * x ** 5;
@@ -45,6 +45,7 @@ describe('named sets', () => {
       'cans',
       'aol4-fns',
       'deepseek-v4',
+      'cubic5',
     ]);
     for (const { source, steps, count } of Object.values(coefficientSets)) {
       expect(source.length).toBeGreaterThan(10);
@@ -92,10 +93,43 @@ describe('named sets', () => {
     for (const x of [1, 1.01]) expect(Math.abs(f(x / iteration.normScale) - 1)).toBeLessThan(0.13);
   });
 
+  it('cubic5 maps singular values as published, and its margin keeps those that rounding makes', () => {
+    const iteration = iterationOf('cubic5');
+    const f = (x: number): number => composed(iteration, x);
+    expect(Math.round(f(1e-12) / 1e-12)).toBe(119);
+    const values = Array.from({ length: 20_001 }, (_, i) => f(1e-3 ** (1 - i / 20_000)));
+    expect(Math.abs(Math.min(...values) - 0.119)).toBeLessThan(1e-3);
+    expect(Math.abs(Math.max(...values) - 1.3)).toBeLessThan(1e-3);
+    for (const [i, value] of [0.774, -1.2, -0.84, -0.81].entries())
+      expect(Math.abs(f(1 + [0, 0.01, 0.02, 0.05][i]!) - value)).toBeLessThan(6e-3);
+    expect(firstOutOfRange(iteration)).toBe(undefined);
+    expect(firstOutOfRange({ ...iteration, normScale: 1 })?.sigma).toBe(1.004);
+  });
+
+  it.each(['f32', 'bf16', 'f16'] as const)('cubic5 keeps the direction of a matrix of rank 1 in %s', async (dtype) => {
+    const own = Device.open('cpu', { threads: 1 });
+    for (const shape of [
+      [1, 1],
+      [1, 300],
+      [64, 64],
+      [17, 90],
+    ]) {
+      const x = Tensor.full(own, shape, 3);
+      const o = await orthogonalize(x, { coefficients: 'cubic5', dtype }).read();
+      // f(1 / 1.01) = 1.105, of which 16 bits may make what 1 % of room leaves: 0.774 to 1.3.
+      const size = Math.sqrt(shape[0]! * shape[1]!);
+      for (const value of o) {
+        expect(value * size).toBeGreaterThan(0.77);
+        expect(value * size).toBeLessThan(1.31);
+      }
+    }
+    await own.close();
+  });
+
   it('that are unsafe are refused, with the reason', () => {
     const own = Device.open('cpu', { threads: 1 });
     const x = Tensor.zeros(own, [2, 3]);
-    for (const name of ['aol', 'aol4-nv', 'cubic5'])
+    for (const name of ['aol', 'aol4-nv'])
       expect(() => orthogonalize(x, { coefficients: name as never })).toThrow(/coefficients .*turns.*, got/);
     expect(() => new Muon([x], { coefficients: 'polar-express-raw' as never })).toThrow(/diverges above 1/);
     return own.close();
@@ -169,6 +203,21 @@ describe('steps of the caller', () => {
     orthogonalize(weights()[0]!, { coefficients, nsSteps: 0 }).dispose();
     expect(warned()).toEqual([]);
     await device.synchronize();
+  });
+
+  it('are examined anew for another number of steps', () => {
+    // Two steps bring singular values into (0, 0.86], where the fourth turns signs.
+    const own: Triple[] = [[3, -1.5, 0], [1.5, -0.33333, 0], [1, -0.2, 0], [1, -2, 0]]; // biome-ignore format: one line
+    const optimizer = new Muon(weights(), { coefficients: own, nsSteps: 2 });
+    expect(warned()).toEqual([]);
+    optimizer.groups[0]!.nsSteps = 4;
+    for (let i = 0; i < 2; ++i) optimizer.step([Tensor.full(device, [3, 4], 1), null]);
+    expect(warned()).toEqual(['ORTHOKIT_COEFFICIENTS']);
+    orthogonalize(weights()[0]!, { coefficients: own, nsSteps: 3 }).dispose();
+    expect(warned()).toEqual([]);
+    orthogonalize(weights()[0]!, { coefficients: own, nsSteps: 4 }).dispose();
+    expect(warned()).toEqual(['ORTHOKIT_COEFFICIENTS']);
+    return device.synchronize();
   });
 
   it('do not warn where they are sound', () => {

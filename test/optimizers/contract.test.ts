@@ -25,8 +25,8 @@ import { code, eachClass, eachDevice } from './each-class.ts';
 
 /** Options that a class refuses without another one beside them. */
 const needCompany: Record<string, string[]> = {
-  SGD: ['nesterov'],
-  EG: ['nesterov'],
+  SGD: ['nesterov', 'dampening'],
+  EG: ['dampening', 'nesterov'],
   Muon: ['dampening'],
   NorMuon: ['dampening'],
   HybridAuON: ['dampening'],

@@ -13,8 +13,8 @@ import {
   Tensor,
   Trion,
 } from '../../lib/index.ts';
-import { iterationOf } from '../../lib/optimizers/coefficients.ts';
-import { bestRestarts, conditionOfSteps, roundingOfGram } from '../../lib/optimizers/restarts.ts';
+import { type CoefficientName, coefficientSets, iterationOf } from '../../lib/optimizers/coefficients.ts';
+import { bestRestarts, conditionOfSteps, roundingOfGram, searchedRestarts } from '../../lib/optimizers/restarts.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { settledMemory } from '../support/settled.ts';
 import { bits, numbers, tensor } from './classes.ts';
@@ -163,6 +163,29 @@ describe.each(onlyCpu)('restarts', () => {
       expect(conditionOfSteps(iterationOf(name), bestRestarts(iterationOf(name)), roundingOfGram.half)).toBeLessThan(
         1e3,
       );
+  });
+
+  it('of the sets are those that the search finds', () => {
+    for (const name of Object.keys(coefficientSets) as CoefficientName[])
+      expect(bestRestarts(iterationOf(name)), name).toEqual(searchedRestarts(iterationOf(name)));
+  });
+
+  it('are the first of the least condition among all', () => {
+    const random: [number, number, number][] = Array.from({ length: 6 }, (_, i) => [
+      3 + Math.sin(3 * i),
+      -3.5 + Math.cos(5 * i),
+      1.2 + Math.sin(7 * i),
+    ]);
+    for (const iteration of [iterationOf('polar-express', 8), iterationOf('cans', 7), iterationOf(random)]) {
+      const steps = iteration.coefficients.length / 3;
+      const pairs = Array.from({ length: steps ** 2 }, (_, i) => [Math.floor(i / steps), i % steps] as const);
+      const conditions = pairs
+        .filter(([a, b]) => a > 0 && a < b)
+        .map((restarts) => ({ restarts, condition: conditionOfSteps(iteration, restarts, roundingOfGram.half) }));
+      const least = Math.min(...conditions.map(({ condition }) => condition));
+      const first = conditions.find(({ condition }) => condition === least)?.restarts;
+      expect(searchedRestarts(iteration)).toEqual(first);
+    }
   });
 
   it('are refused where they are of no use', () => {

@@ -57,6 +57,32 @@ describe.each(devices)('multiplicativeStep on %s', (kind) => {
     await device.close();
   });
 
+  it('keeps signs and zeros as `dale`, however large exponents are, and sizes within the range of f32', async () => {
+    const device = Device.open(kind);
+    const [least, largest] = [2 ** -149, 3.4028234663852886e38];
+    const start = [1, -2, 0, least, -largest, 1e-30, -1e30];
+    for (const dtype of ['f32', 'f64'] as const)
+      for (const exponent of [1e30, 200, 80, -80, -200, -1e30]) {
+        const x = tensorOf(device, start, [7], dtype);
+        const noise = Tensor.full(device, [7], exponent, { dtype });
+        const score = Tensor.zeros(device, [7], { dtype });
+        for (let step = 0; step < 8; ++step) multiplicativeStep(x, score, { delta: 1, sigma: 1, anneal: 1, noise });
+        for (const [i, v] of (await valuesOf(x)).entries()) {
+          const expected = start[i] === 0 ? 0 : exponent > 0 ? largest : least;
+          expect(Math.sign(v), `${exponent} of ${start[i]} in ${dtype}`).toBe(Math.sign(start[i]!));
+          expect(Math.abs(v), `${exponent} of ${start[i]} in ${dtype}`).toBe(expected);
+        }
+      }
+    // One step is cut to e^±30.
+    const x = tensorOf(device, [1, -1], [2], 'f64');
+    const score = tensorOf(device, [1e3, 1e3], [2], 'f64');
+    multiplicativeStep(x, score, { delta: 1, sigma: 1, anneal: 0 });
+    const [up, down] = await valuesOf(x);
+    expect(Math.abs(up! / Math.exp(30) - 1)).toBeLessThan(1e-14);
+    expect(Math.abs(down! / -Math.exp(-30) - 1)).toBeLessThan(1e-14);
+    await device.close();
+  });
+
   it('refuses what is not like x', () => {
     const device = Device.open(kind);
     const x = Tensor.zeros(device, [3]);

@@ -127,7 +127,7 @@ eachDevice(({ device, alone }) => {
     it('resumes pieces bit for bit, and refuses a checkpoint of others', async () => {
       using folder = new Folder();
       const split = { axis: 1, sizes: [2, 4] };
-      const weights = [1, 2, 3].map((seed) => tensor(device, [4, 6], seed));
+      const weights = [1, 2, 3].map((seed) => tensor(device, [4, 6], seed, 1, 'bf16'));
       const grads = (step: number, last: Tensor | null = tensor(device, [4, 6], 30 + step)) => [
         tensor(device, [4, 6], 10 + step),
         tensor(device, [4, 6], 20 + step),

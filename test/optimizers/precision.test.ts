@@ -7,7 +7,7 @@ import { expectClose, largest } from '../support/compare.ts';
 import { kind } from '../support/devices.ts';
 import { spacing } from '../support/dtypes.ts';
 import { settledMemory } from '../support/settled.ts';
-import { bits, numbers, tensor, weightsOf } from './classes.ts';
+import { type AnyOptimizer, bits, fullState, numbers, tensor, weightsOf } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
 const steps = 3;
@@ -160,6 +160,39 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
       const [high, low] = await Promise.all([weight.read(), (split.masters[i] as Tensor).read()]);
       const joined = Uint32Array.from(high, (x, k) => ((x << 16) | (low[k] ?? 0)) >>> 0);
       expect(Buffer.from(joined.buffer).toString('hex')).toBe(exact[i]);
+    }
+  });
+
+  it('keeps moments in f16 at 65,504 that would pass it, and makes no NaN of them', async () => {
+    const weights = start();
+    const optimizer = new Class(weights, { ...fullState[name], stateDtype: 'f16', lr: 1e-3 });
+    for (let step = 0; step < 5; ++step) optimizer.step(grads(step, 3e4));
+    for (const state of Object.values(optimizer.part().tensors))
+      if (state.dtype !== 'i32') expect((await numbers(state)).every(Number.isFinite)).toBe(true);
+    for (const weight of weights) expect((await numbers(weight)).every(Number.isFinite)).toBe(true);
+    expect(await optimizer.report()).toMatchObject({ nonFinite: 0 });
+  });
+
+  it('refuses masters that no weight would have, and takes those that some have', () => {
+    const of = (dtype: 'f32' | 'bf16') => [tensor(device, [3, 3], 1, 1, dtype)];
+    const groups = (first: object, second: object) => [
+      { params: of('bf16'), ...first },
+      { name: 'wide', params: of('f32'), ...second },
+    ];
+    for (const masterWeights of ['fp32', 'split16'] as const) {
+      const refusal = (where: string) =>
+        expect.objectContaining({
+          code: 'ERR_ARGUMENT',
+          message: `${where}: masterWeights must be none where no weight has 16 bits, got ${masterWeights}`,
+        });
+      expect(() => new Class(of('f32'), { masterWeights })).toThrow(refusal(name));
+      expect(() => new Class(groups({}, { masterWeights }))).toThrow(refusal(`${name} group wide`));
+      expect(() => new Class(groups({ masterWeights: 'none' }, {}), { masterWeights })).toThrow(refusal(name));
+      const masters = (optimizer: AnyOptimizer) =>
+        Object.keys(optimizer.part().tensors).filter((key) => key.endsWith('.master')).length;
+      expect(masters(new Class([...of('f32'), ...of('bf16')], { masterWeights }))).toBe(1);
+      expect(masters(new Class(groups({}, {}), { masterWeights }))).toBe(1);
+      expect(masters(new Class(groups({ masterWeights }, { params: [] })))).toBe(1);
     }
   });
 

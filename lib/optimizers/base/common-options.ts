@@ -24,7 +24,8 @@ export interface CommonOptions {
   readonly stateDtype: Dtype | undefined;
   /**
    * For weights in f16 or bf16: step f32 copies (`fp32`), or keep the 16 low bits beside bf16 weights (`split16`),
-   * which are then rounded toward zero. Default `none`. Settled when the optimizer is made.
+   * which are then rounded toward zero; refused where no weight has 16 bits, and of f32 and f64 weights beside such
+   * ones none is kept. Default `none`. Settled when the optimizer is made.
    */
   readonly masterWeights: 'none' | 'fp32' | 'split16';
 }

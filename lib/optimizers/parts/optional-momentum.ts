@@ -18,6 +18,8 @@ export const optionalMomentum: Part<OptionalMomentum, 'momenta' | 'steps'> = {
       const must = 'have momentum and no dampening';
       throw refusal(where, 'nesterov', must, `momentum ${factor} and dampening ${dampening}`);
     }
+    if (factor === 0 && dampening !== 0)
+      throw refusal(where, 'dampening', 'be 0 without momentum, which alone takes it', dampening);
     if (factor !== 0 && slots?.size === 0)
       throw refusal(where, 'momentum', 'not be 0 when the optimizer is made, to be set later', factor);
   },

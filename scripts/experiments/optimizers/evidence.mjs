@@ -47,8 +47,14 @@ export function judge(claim, outcomes) {
         const { tuning, rate } = entry(own, name);
         return isAtEnd(tuning, rate);
       });
+      const isGapless = gap !== undefined && gap.closed === undefined;
+      /** @type {('better' | 'worse')[]} */
+      const mayBe = [];
+      if (outcome === 'even' && !isGapless && atEnd.includes(claim.method)) mayBe.push('better');
+      if (outcome === 'even' && !isGapless && atEnd.includes(claim.other)) mayBe.push('worse');
       const loser = { better: claim.other, even: undefined, worse: claim.method }[outcome];
-      return { ...own, method, other, a, b, ...found, outcome, gap, atEnd, isOpen: atEnd.includes(loser) };
+      const isOpen = atEnd.includes(loser) || mayBe.length > 0;
+      return { ...own, method, other, a, b, ...found, outcome, gap, atEnd, isOpen, mayBe };
     });
   const found = verdict(claim.claim, compared);
   const lines = compared.map((own) => {

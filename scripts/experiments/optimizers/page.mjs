@@ -75,8 +75,8 @@ export function pageOf(outcomes, effort) {
       'smallest) over seeds of both. A claim to be better is *seen* if the method is better in more than half of the tasks and worse in ' +
       'none, *refuted* if it is worse in more than half and better in none, else *not seen at this size*. A claim to be as good is *seen* ' +
       `if the method is in no task worse by more than ${100 * tolerance} %, and *refuted* if it is, above the spread, in more than half. ` +
-      'Where a claim is about a gap, a task without one counts as even. Where the one that is worse has its best rate at an end of its grid, a ' +
-      'better one may lie beyond: a verdict that this task would turn is *not decided at the edge of the grid*.',
+      'Where a claim is about a gap, a task without one counts as even. Where the one that is worse, or one of two that count as even, has its best ' +
+      'rate at an end of its grid, a better one may lie beyond: a verdict that this task would turn is *not decided at the edge of the grid*.',
     markdown(
       ['claim', 'source', 'verdict'],
       judged.map(({ text, source, verdict }) => [text, source, `*${verdict}*`]),

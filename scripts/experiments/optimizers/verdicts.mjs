@@ -9,6 +9,8 @@ import { mean, spread } from './figures.mjs';
  * @property {number} gain mean of (other − method) / |other| over the seeds: above 0 where the method is better
  * @property {number} spread over seeds, the larger one of both, as a share of the other's mean
  * @property {boolean} [isOpen] the one that is worse has its best rate at an end of its grid
+ * @property {readonly ('better' | 'worse')[]} [mayBe] outcomes of a task that is even, of which one or the other has its best rate at an
+ *   end of its grid, were a better one beyond
  */
 
 /** A method that is to be as good as another one may be worse by this share. */
@@ -36,12 +38,14 @@ export function compare(method, other) {
  */
 export function verdict(claim, comparisons) {
   const measured = ruled(claim, comparisons);
-  // A task whose loser may have a better rate beyond its grid decides nothing.
-  const decided = ruled(
-    claim,
-    comparisons.map((own) => (own.isOpen ? { ...own, outcome: 'open' } : own)),
-  );
-  return measured === decided ? measured : 'not decided at the edge of the grid';
+  // A task whose loser may have a better rate beyond its grid decides nothing, and one that is even may be another.
+  const open = comparisons.map((own) => (own.isOpen ? { ...own, outcome: 'open' } : own));
+  const turned = (/** @type {'better' | 'worse'} */ to) =>
+    comparisons.map((own) =>
+      own.mayBe?.includes(to) ? { ...own, outcome: to, gain: to === 'better' ? Infinity : -Infinity } : own,
+    );
+  const isDecided = [open, turned('better'), turned('worse')].every((own) => ruled(claim, own) === measured);
+  return isDecided ? measured : 'not decided at the edge of the grid';
 }
 
 /**

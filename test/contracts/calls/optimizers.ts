@@ -95,6 +95,11 @@ export const calls: Record<string, Call> = {
     options: () => ({ threshold: 100 }),
     changes: [0, 1],
   },
+  largestLogits: {
+    args: (on) => [Tensor.randn(on.device, [2, 3, 8], { seed: 1 })],
+    options: () => ({ heads: 2, keyHeads: 1, causal: true, scale: 1, block: 2 }),
+    refused: [{ heads: 3, keyHeads: 2 }],
+  },
   AdaptiveBatch: {
     options: () => ({
       batchSize: 2,
