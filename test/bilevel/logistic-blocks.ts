@@ -53,7 +53,7 @@ function solved(a: readonly Row[], r: Row): number[] {
 export function weightsOf(i: number, x: number): number[] {
   let y: number[] = [0, 0, 0];
   const penalty = Math.exp(x);
-  for (let k = 0; k < 50; ++k) {
+  for (let k = 0; k < 12; ++k) {
     const g = gradientAt(training[i]!, y).map((one, a) => one + penalty * y[a]!);
     const step = solved(hessianAt(training[i]!, y, penalty), g);
     y = y.map((one, a) => one - step[a]!);
@@ -74,7 +74,7 @@ export function optimum(): number[] {
     const values = grid.map((x) => valueAt(kind, x));
     const least = grid[values.indexOf(Math.min(...values))]!;
     let [low, high] = [least - 0.15, least + 0.15];
-    for (let k = 0; k < 60; ++k) {
+    for (let k = 0; k < 40; ++k) {
       const [a, b] = [low + (high - low) / 3, high - (high - low) / 3];
       if (valueAt(kind, a) < valueAt(kind, b)) high = b;
       else low = a;

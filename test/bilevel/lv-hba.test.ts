@@ -72,7 +72,7 @@ describe.each(devices)('LvHba on %s', (kind) => {
         let beside = 0;
         const off = Tensor.full(device, [1], 1, { dtype });
         const project = (x: Tensor, y: Tensor) => {
-          problem.project(x, y);
+          void problem.project(x, y);
           if (beside === 0) return;
           // y ≤ 1, or y₁ + y₂ = x: into where neither is.
           using at = make === bounded ? y.rows(0, 1) : x.rows(0, 1);

@@ -2,6 +2,7 @@
 // Steps queue whole and wait for no number of the device; MAID waits once for each test that it makes.
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { BoRep, LvHba, Maid, type MaidProblem, MultiBlockBilevel } from '../../lib/bilevel/index.ts';
+import { Lane } from '../../lib/core/lane.ts';
 import { Task } from '../../lib/core/task.ts';
 import { Device, Tensor } from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';
@@ -71,8 +72,7 @@ describe.each(devices)('reads on %s', (kind) => {
       step0: 0.01,
       maxIterations: kind === 'cpu' ? 30 : 2,
     };
-    const all = vi.spyOn(Task.prototype, 'readAll');
-    const reads = vi.spyOn(Tensor.prototype, 'read');
+    const waits = [vi.spyOn(Lane.prototype, 'read'), vi.spyOn(Task.prototype, 'readAll')];
     const theta = Tensor.full(device, [5, 1], 1, { dtype: 'f64' });
     const { iterations, x } = await new Maid(problem, options).run(
       theta,
@@ -80,7 +80,10 @@ describe.each(devices)('reads on %s', (kind) => {
     );
     x.dispose();
     expect(iterations).toBeGreaterThan(1);
+    // Each test asks one function, and takes all that it has to know in one read.
     const tests = asked.gradient + asked.product + asked.transposed + asked.value;
-    expect([all.mock.calls.length, reads.mock.calls.length, tests, asked]).toEqual([]);
+    const reads = waits.reduce((count, { mock }) => count + mock.calls.length, 0);
+    expect(reads).toBeGreaterThan(iterations);
+    expect(reads).toBeLessThanOrEqual(tests);
   });
 });

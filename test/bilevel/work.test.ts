@@ -52,7 +52,7 @@ describe.each(onlyCpu)('the work of a step of MultiBlockBilevel on %s', (kind) =
     await method.step();
     done.calls = [];
     for (let t = 0; t < 3; ++t) await method.step();
-    return done.calls;
+    return [...done.calls];
   };
 
   it.each(['v1', 'v2'] as const)('%s: of 100,000 blocks it is that of 100', async (variant) => {
