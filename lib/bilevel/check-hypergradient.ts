@@ -193,7 +193,7 @@ class Check {
     const { signal } = this.#task;
     const maxIterations = 10 * n + 10;
     const solved = await cg(operator, this.#b, { tol, maxIterations, signal }).catch((error: unknown) => {
-      // What the oracle did is told in its own name.
+      // An error of the oracle's is told in its own name.
       throw failed ?? error;
     });
     const { x, status, residualNorm } = solved;

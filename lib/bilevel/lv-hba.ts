@@ -299,8 +299,8 @@ export class LvHba extends StatefulSteps {
    * One step; it resolves when all is queued.
    *
    * @throws ERR_ARGUMENT for what functions throw, with the step, and for a step before this one in which they gave NaN
-   * or infinity, or after whose projection the constraints do not hold; ERR_DISPOSED, also if they dispose of what they are given; ERR_STATE while another call runs, and
-   * before `init`. Nothing has moved then
+   * or infinity, or after whose projection the constraints do not hold; ERR_DISPOSED, also if they dispose of what they
+   * are given; ERR_STATE while another call runs, and before `init`. Nothing has moved then
    */
   step(): Promise<LvHbaStep> {
     return this.#steps.run('step', async (place) => {

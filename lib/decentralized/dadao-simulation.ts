@@ -131,8 +131,8 @@ const block = 2048;
  * the same bits, each time. Gradients come once a unit of time and node, communications at `rate` over all edges, in
  * the proportions of their own rates. Of several graphs one after the other is used, for 1 / χ₁ of the worst one each.
  *
- * What fails moves nothing, and the simulation goes on from before it: a gradient that throws is an event that has not
- * been and comes again. One that is not finite is found at the next sample, at the end of a run or after 2,048
+ * A gradient that fails moves nothing, and the simulation goes on from before it: one that throws is an event that has
+ * not been and comes again. One that is not finite is found at the next sample, at the end of a run or after 2,048
  * gradients, whichever comes first; all nodes are then again where they stood when this was looked at last, and the
  * events from there on come again.
  *
@@ -341,7 +341,7 @@ export class DadaoSimulation implements Stateful {
     throw new OrthokitError('ERR_STATE', `${where}: must be called once the last call has ended, got another call`);
   }
 
-  /** Where it stands, but for the vectors of the nodes. */
+  /** The numbers of its state. */
   get #standing(): Standing {
     return {
       ...this.#trace(this.#time),

@@ -6,7 +6,7 @@ import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import type { DadaoNode } from './dadao-node.ts';
 
-/** Where a simulation stands, but for the vectors of its nodes. */
+/** The numbers of a simulation's state, which has the vectors of its nodes besides. */
 export interface Standing {
   time: number;
   gradients: number;

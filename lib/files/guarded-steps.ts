@@ -13,7 +13,7 @@ export interface GuardedState<N extends object> extends StepState<N> {
   readonly culprit?: () => Promise<string | Fault | undefined>;
 }
 
-/** What somebody has not done: what they must, and what they have done. */
+/** A demand that was not met, and words for what was there instead. */
 export interface Fault {
   readonly demand: string;
   readonly got: string;

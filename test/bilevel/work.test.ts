@@ -60,7 +60,7 @@ describe.each(onlyCpu)('the work of a step of MultiBlockBilevel on %s', (kind) =
     const many = await workOf(100_000, variant, 'lazy');
     expect(few.length).toBeGreaterThan(60);
     expect(many).toEqual(few);
-    // Where all of y moves, the count sees it.
+    // A step that moves all of y is seen to.
     const whole = await workOf(100_000, variant, 'all');
     expect(Math.max(...whole.map(([, numbers]) => numbers))).toBeGreaterThan(100_000 * dim);
     expect(Math.max(...many.map(([, numbers]) => numbers))).toBeLessThan(2000);

@@ -1,5 +1,5 @@
 // Devices: cpu
-// Where the authors' programs depart from their papers: each wrong rule in plain numbers beside the right one, with
+// Rules of the authors' programs that depart from their papers, in plain numbers beside the right ones, with
 // which the method agrees.
 import { afterAll, describe, expect, it } from 'vitest';
 import { type BilevelOracle, BoRep, type ConstrainedBilevel, LvHba, Maid, MultiBlockBilevel } from '../../lib/bilevel/index.ts'; // biome-ignore format: one line

@@ -18,7 +18,7 @@ const stencil = [
 ] as const;
 /** The length of a step at which what is cut off of the series and what rounding adds are alike for numbers near 1. */
 const step = 5e-4;
-/** What a length is never below, so that a v of zeros divides nothing by 0. */
+/** Least length of v, so that zeros divide nothing by 0. */
 const least = 1e-290;
 
 /**
