@@ -49,8 +49,9 @@ const [mostSteps, mostHalvings] = [50, 20];
  * if ((await checkHypergradient(oracle)).error > 1e-5) throw new Error('an oracle is wrong');
  *
  * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for what is no oracle, for NaN and for what its functions
- * throw; ERR_UNSUPPORTED for one without upperValue, lowerHessianYY or lowerJacobianXY; ERR_NOT_CONVERGED where y*(x)
- * is not found; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
+ * throw, with their name; ERR_UNSUPPORTED for one without upperValue, lowerHessianYY or lowerJacobianXY;
+ * ERR_NOT_CONVERGED where y*(x) is not found, and for a lowerHessianYY that is not positive definite or with which the
+ * linear system is not solved; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
  */
 export async function checkHypergradient(
   oracle: BilevelOracle,
@@ -121,8 +122,6 @@ class Check {
     }
     const numbers = (await this.#task.readAll(slope, above, below, inverse)).map((list) => Number(list[0]));
     const [expected, high, low, scale] = numbers as [number, number, number, number];
-    checkFinite(`${where}: oracle.upperGradientX`, expected);
-    for (const value of [high, low]) checkFinite(`${where}: oracle.upperValue`, value);
     const difference = ((high - low) * scale) / 2;
     const size = Math.max(Math.abs(expected), Math.abs(difference));
     return size === 0 ? 0 : Math.abs(expected - difference) / size;
@@ -160,32 +159,52 @@ class Check {
 
   /** True for a step of y that is no longer than what rounding makes of it. */
   async #isRounding(move: Tensor): Promise<boolean> {
-    const length = async (x: readonly Tensor[]): Promise<number> => {
-      vectors.norm(this.#device, x, this.#size);
-      return (await this.#task.read(this.#size))[0]!;
-    };
-    return (await length([move])) <= Math.sqrt(epsilonOf(move.dtype)) * (1 + (await length(this.#oracle.y)));
+    const most = Math.sqrt(epsilonOf(move.dtype)) * (1 + (await this.#length(this.#oracle.y)));
+    return (await this.#length([move])) <= most;
   }
 
   async #lowerNorm(): Promise<number> {
     await this.#call('lowerGradientY', this.#gradient, () => this.#oracle.lowerGradientY(this.#gradient));
-    vectors.norm(this.#device, this.#b, this.#size);
-    const norm = (await this.#task.read(this.#size))[0]!;
-    checkFinite(`${where}: oracle.lowerGradientY`, norm);
-    return norm;
+    return this.#length([this.#b]);
+  }
+
+  async #length(x: readonly Tensor[]): Promise<number> {
+    using shares = new Tensor(this.#device, [x.length], 'f64');
+    vectors.length(this.#device, x, shares, this.#size);
+    return (await this.#task.read(this.#size))[0]!;
   }
 
   /** (∇²_yy g)⁻¹ of the vector. */
   async #inverse(): Promise<Tensor> {
     const [device, dtype, n] = [this.#device, this.#b.dtype as 'f32' | 'f64', this.#b.size];
+    let failed: unknown;
     const apply = async (v: Tensor, out: Tensor): Promise<void> => {
       using owned = new Owned<Tensor>();
-      await this.#oracle.lowerHessianYY(this.#partsOf(v, owned), this.#partsOf(out, owned));
+      const [from, to] = [this.#partsOf(v, owned), this.#partsOf(out, owned)];
+      try {
+        await this.#call('lowerHessianYY', [...from, ...to], () => this.#oracle.lowerHessianYY(from, to), to);
+      } catch (error) {
+        failed ??= error;
+        throw error;
+      }
     };
     const operator: LinearOperator = { device, dtype, shape: [n, n], apply };
     const tol = dtype === 'f64' ? 1e-12 : 1e-5;
     const { signal } = this.#task;
-    return (await cg(operator, this.#b, { tol, maxIterations: 10 * n + 10, signal })).x;
+    const maxIterations = 10 * n + 10;
+    const solved = await cg(operator, this.#b, { tol, maxIterations, signal }).catch((error: unknown) => {
+      // An error of the oracle's is told in its own name.
+      throw failed ?? error;
+    });
+    const { x, status, residualNorm } = solved;
+    if (status === 'converged' || status === 'at-precision') return x;
+    x.dispose();
+    throw new OrthokitError(
+      'ERR_NOT_CONVERGED',
+      status === 'breakdown'
+        ? `${where}: oracle.lowerHessianYY must be positive definite, got a curvature that is not positive`
+        : `${where}: a system of oracle.lowerHessianYY must be solved to ${tol}, got ${residualNorm} after ${maxIterations} iterations`, // biome-ignore format: one line
+    );
   }
 
   #partsOf(vector: Tensor, owned = this.#owned): readonly Tensor[] {
@@ -197,8 +216,11 @@ class Check {
     });
   }
 
-  #call(name: string, lent: readonly Tensor[], run: () => void | Promise<void>): Promise<void> {
+  /** Calls a function, whose results must be finite. */
+  async #call(name: string, lent: readonly Tensor[], run: () => void | Promise<void>, out = lent): Promise<void> {
     const { x, y } = this.#oracle;
-    return callback(this.#task, `${where}: oracle.${name}`, [...x, ...y, ...lent], run);
+    const words = `${where}: oracle.${name}`;
+    await callback(this.#task, words, [...x, ...y, ...lent], run);
+    checkFinite(words, await this.#length(out));
   }
 }

@@ -123,7 +123,7 @@ const schema: Schema<Given> = {
 const where = 'LvHba';
 /**
  * All whose lengths a step looks at, in its order. Where all functions give finite numbers, a step may still be too
- * long for x and y.
+ * long for x and y; the last one is a number where the projection has led into the constraints.
  */
 const calls = [
   'lower.gradientY',
@@ -140,10 +140,11 @@ const calls = [
   'a step of length alpha before project',
   'project',
   'constraint.value',
+  'beside',
 ] as const;
 /** Lengths beside them: of the next θ, λ and z. */
 const others = 3;
-/** Distance from constraints that a projection may leave, in units of 1 + |x| + |y|. */
+/** Distance from constraints that a projection may leave, in units of 1 + |(x, y)|. */
 const rounding = { f32: 1e-4, f64: 1e-8 };
 
 /**
@@ -153,7 +154,8 @@ const rounding = { f32: 1e-4, f64: 1e-8 };
  * the weight of the lower problem grows with the steps. A step is queued and waits for the functions only.
  *
  * Numbers that are not finite move nothing: the step after the device has told of them throws, with the number of the
- * one that failed and the function that gave them first, and steps go on from before it.
+ * one that failed and the function that gave them first, and steps go on from before it. So does a step whose
+ * projection leads to where the constraints do not hold, by more than 1e-8 (1 + |(x, y)|) in f64 and 1e-4 of it in f32.
  *
  * State: θ, like y, and twice the multipliers; 5 times x and 4 times y more while it lives.
  *
@@ -183,9 +185,10 @@ export class LvHba extends StatefulSteps {
   readonly #residual: Tensor<'f64'>;
   readonly #feasibility: Tensor<'f64'>;
   readonly #pair: Tensor;
+  readonly #one: Tensor;
   readonly #suspects: Suspects;
   /** Views of their lengths. */
-  readonly #lengths: Record<'saddle' | 'value' | 'lowered' | 'ofX' | 'ofY' | 'x' | 'y' | 'projected' | 'kept' | 'theta' | 'lambda' | 'z', Tensor>; // biome-ignore format: one line
+  readonly #lengths: Record<'saddle' | 'value' | 'lowered' | 'ofX' | 'ofY' | 'x' | 'y' | 'projected' | 'kept' | 'inside' | 'theta' | 'lambda' | 'z', Tensor>; // biome-ignore format: one line
   readonly #steps: GuardedSteps<{ started: number }>;
   #started = 0;
 
@@ -208,7 +211,8 @@ export class LvHba extends StatefulSteps {
     [this.#lambda, this.#nextLambda, this.#z, this.#nextZ, this.#value] = [m(), m(), m(), m(), m()];
     [this.#nextX, this.#ofX, this.#ofY] = [likeX(), [likeX(), likeX(), likeX(), likeX()], [likeY(), likeY(), likeY()]]; // biome-ignore format: one line
     const number = (size = 1) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
-    [this.#residual, this.#feasibility, this.#pair] = [number(), number(), number(2)];
+    [this.#residual, this.#feasibility, this.#pair, this.#one] = [number(), number(), number(2), number()];
+    ops.fill(device, { x: [this.#one], value: 1 });
     const names = calls.filter((name) => problem.projectLower || name !== 'projectLower');
     this.#suspects = new Suspects(device, names, owned, others);
     const lengths = (first: number, count?: number) => this.#suspects.lengths(first, owned, count);
@@ -223,7 +227,8 @@ export class LvHba extends StatefulSteps {
       x: lengths(after + 6),
       y: lengths(after + 7),
       projected: lengths(after + 8),
-      kept: lengths(end - 1),
+      kept: lengths(end - 2),
+      inside: lengths(end - 1),
       theta: lengths(end),
       lambda: lengths(end + 1),
       z: lengths(end + 2),
@@ -235,7 +240,11 @@ export class LvHba extends StatefulSteps {
       tensors: { theta: this.#theta, lambda: this.#lambda, z: this.#z },
       beside: { x, y },
       demand: 'the functions must give finite numbers',
-      culprit: () => this.#suspects.culprit(),
+      culprit: async () => {
+        const name = await this.#suspects.culprit();
+        const fault = { demand: 'project must lead to where the constraints hold', got: 'a place beside them' };
+        return name === 'beside' ? fault : name;
+      },
       numbers: {
         schema: { started: whole(0, 0, 1) },
         read: () => ({ started: this.#started }),
@@ -278,7 +287,7 @@ export class LvHba extends StatefulSteps {
       ])) as unknown as [[number], [number, number]];
       this.#steps.checkAlive(place);
       checkFinite(`${place}: project`, sizeX + sizeY);
-      const most = rounding[x.dtype as 'f32' | 'f64'] * (1 + sizeX + sizeY);
+      const most = rounding[x.dtype as 'f32' | 'f64'] * (1 + Math.hypot(sizeX, sizeY));
       if (!(left <= most)) throw refusal(place, 'project', 'lead to where the constraints hold', `${left} beside them`);
       vectors.copy(device, [nextX, nextY, nextY], [x, y, this.#theta]);
       ops.fill(device, { x: [this.#lambda, this.#z], value: 0 });
@@ -290,8 +299,8 @@ export class LvHba extends StatefulSteps {
    * One step; it resolves when all is queued.
    *
    * @throws ERR_ARGUMENT for what functions throw, with the step, and for a step before this one in which they gave NaN
-   * or infinity; ERR_DISPOSED, also if they dispose of what they are given; ERR_STATE while another call runs, and
-   * before `init`. Nothing has moved then
+   * or infinity, or after whose projection the constraints do not hold; ERR_DISPOSED, also if they dispose of what they
+   * are given; ERR_STATE while another call runs, and before `init`. Nothing has moved then
    */
   step(): Promise<LvHbaStep> {
     return this.#steps.run('step', async (place) => {
@@ -362,6 +371,10 @@ export class LvHba extends StatefulSteps {
       vectors.along(device, [partX, partY], moved, { sum: this.#residual, terms: lengths.projected });
       await this.#measure(place, nextX, nextY, true);
       this.#steps.checkAlive(place);
+      const share = rounding[x.dtype as 'f32' | 'f64'];
+      // The root of what is left of the distance that is allowed: no number where nothing is.
+      vectors.combine(device, lengths.inside, [share, this.#one], [share, lengths.projected], [-1, this.#feasibility]);
+      ops.map(device, { x: [lengths.inside], out: [lengths.inside], function: 'sqrt' });
       const { sizes, told } = this.#suspects;
       const next = [nextX, nextY, nextTheta, nextLambda, nextZ];
       this.#steps.end({ state: [x, y, theta, lambda, z], x: next, sizes, told });

@@ -1,7 +1,6 @@
 import { called } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
-import type { TypedArray } from '../core/native.ts';
 import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
 import { readOptions } from '../core/schema.ts';
@@ -14,6 +13,7 @@ import { type BlockCurvature, HessianCurvature, SolutionCurvature } from './bloc
 import { type BlockOracles, checkBlockOracles } from './block-oracles.ts';
 import { BlockRows, type RowFactors, track } from './block-rows.ts';
 import { BlockSchedule } from './block-schedule.ts';
+import { wrongBlockState } from './block-state.ts';
 import { checkVariant, type MultiBlockBilevelOptions, schema } from './multi-block-options.ts';
 
 const where = 'MultiBlockBilevel';
@@ -152,7 +152,7 @@ export class MultiBlockBilevel extends StatefulSteps {
       beside: { 'blocks.x': x, 'blocks.y': y },
       demand: 'the functions must give finite numbers',
       culprit: () => this.#suspects.culprit(),
-      wrongData: (data, { steps }) => wrongState(data, steps),
+      wrongData: (data, { steps }) => wrongBlockState(data, steps),
       numbers: {
         schema: { lr: schema.lr },
         read: () => ({ lr: this.lr }),
@@ -346,22 +346,4 @@ export class MultiBlockBilevel extends StatefulSteps {
     this.#steps.end({ state, x: next, watched: next, sizes, told });
     for (const table of tables) if (!(nextY && table === this.#y)) table.scatter(this.#index);
   }
-}
-
-/** Steps that a state may have: differences of their numbers are exact, and so are their products with small ones. */
-const mostSteps = 2 ** 48;
-
-/** Names a fault of a state that no steps lead to. */
-function wrongState(data: ReadonlyMap<string, TypedArray>, steps: number): string | undefined {
-  if (steps > mostSteps) return `number steps must be at most ${mostSteps}, got ${steps}`;
-  for (const [name, array] of data)
-    if (array.some((value) => !Number.isFinite(Number(value)))) return `state '${name}' must be finite`;
-  let newest = -1;
-  for (const value of data.get('last') as Float64Array) {
-    if (!Number.isInteger(value) || value < -1 || value >= steps)
-      return `state 'last' must have whole numbers from -1 to ${steps - 1}, got ${value}`;
-    newest = Math.max(newest, value);
-  }
-  if (newest !== steps - 1) return `state 'last' must have a block of step ${steps - 1}, got none after ${newest}`;
-  return undefined;
 }

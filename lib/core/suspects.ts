@@ -9,17 +9,17 @@ const norms = ownCall('norms');
 /** Who has given numbers that are not finite: lengths of the results of functions in the last step looked at. */
 export class Suspects {
   readonly #device: Device;
-  readonly #names: readonly string[];
+  readonly #names: readonly (string | undefined)[];
   /** Lengths of the present step, which are looked at when it ends, f64. */
   readonly sizes: Tensor<'f64'>;
   /** Those of the first step that failed, or of the last one. */
   readonly told: Tensor<'f64'>;
 
   /**
-   * `names` say who is called, for each length that a step makes, in order; `others` lengths follow for which nobody is
-   * named.
+   * `names` say who is called, for each length that a step makes, in order; nobody is named for those without one, and
+   * for `others` that follow.
    */
-  constructor(device: Device, names: readonly string[], owned: Owned<Tensor>, others = 0) {
+  constructor(device: Device, names: readonly (string | undefined)[], owned: Owned<Tensor>, others = 0) {
     [this.#device, this.#names] = [device, names];
     const make = () => owned.add(Tensor.zeros(device, [names.length + others], { dtype: 'f64' }));
     [this.sizes, this.told] = [make(), make()];

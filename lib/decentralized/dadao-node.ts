@@ -166,6 +166,7 @@ export class DadaoNode implements Stateful {
   /** @internal The same, queued: the lengths of state and gradient go to `sizes`; who calls looks at them later. */
   async queueGradient(
     task: Task<never>,
+    name: string,
     t: number,
     sizes: Tensor,
     gradient: (x: Tensor, out: Tensor) => void | Promise<void>,
@@ -177,7 +178,7 @@ export class DadaoNode implements Stateful {
       const { rows } = this.#next;
       this.#advance(t);
       const [x, out] = [rows[0]!, rows[vectorsOfNode]!];
-      await callback(task, `${where}: the gradient at time ${t}`, [x, out], () => gradient(x, out));
+      await callback(task, name, [x, out], () => gradient(x, out));
       check.alive(where, 'the node', { disposed: this.#isDisposed });
       ops.norms(this.#device, { x: [this.#next.six, out], out: sizes });
       this.#leap(t);
@@ -246,6 +247,17 @@ export class DadaoNode implements Stateful {
   /** @internal Goes on from vectors of a time. */
   standAt(t: number): void {
     this.#time = t;
+  }
+
+  /** @internal Refuses all calls until `release`. */
+  hold(where: string): void {
+    this.#checkReady(where);
+    this.#isBusy = true;
+  }
+
+  /** @internal */
+  release(): void {
+    this.#end();
   }
 
   /** @internal x at a later time, without an event. */

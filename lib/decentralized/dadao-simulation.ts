@@ -25,6 +25,7 @@ import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
 import type { TransferOptions } from '../files/transfer.ts';
 import { DadaoGraph } from './dadao-graph.ts';
 import { DadaoNode } from './dadao-node.ts';
+import { DadaoWatch, type Standing } from './dadao-watch.ts';
 
 /** The function of one node. */
 export interface LocalFunction {
@@ -106,17 +107,6 @@ const runSchema: Schema<{
   signal: watchers<never>().signal,
 };
 
-/** The numbers of a state: those of all, and the time of each node's last event. */
-interface Numbers {
-  time: number;
-  gradients: number;
-  communications: number;
-  /** The time of the event that comes next, or 0. */
-  due: number;
-  used: number;
-  times: readonly number[];
-}
-
 const times: Option<readonly number[]> = {
   default: [],
   wrong: (x) =>
@@ -124,7 +114,7 @@ const times: Option<readonly number[]> = {
       ? undefined
       : 'must be a list of times',
 };
-const numbersSchema: Schema<Numbers> = {
+const numbersSchema: Schema<Standing> = {
   time: notNegative(0),
   gradients: count(0, 0),
   communications: count(0, 0),
@@ -133,13 +123,20 @@ const numbersSchema: Schema<Numbers> = {
   times,
 };
 
-/** Uniform numbers that are drawn at once, and gradients whose lengths are looked at together. */
+/** Uniform numbers that are drawn at once. */
 const block = 2048;
 
 /**
  * Many nodes of DADAO in one process, with exact random times of events from a seed: the same events, and on the CPU
  * the same bits, each time. Gradients come once a unit of time and node, communications at `rate` over all edges, in
  * the proportions of their own rates. Of several graphs one after the other is used, for 1 / χ₁ of the worst one each.
+ *
+ * A gradient that fails moves nothing, and the simulation goes on from before it: one that throws is an event that has
+ * not been and comes again. One that is not finite is found at the next sample, at the end of a run or after 2,048
+ * gradients, whichever comes first; all nodes are then again where they stood when this was looked at last, and the
+ * events from there on come again.
+ *
+ * Memory: 14 vectors a node, and 6 more while it runs.
  *
  * @example
  * const simulation = new DadaoSimulation(graph, functions, { mu: 1, lipschitz: 10, seed: 1 });
@@ -165,9 +162,8 @@ export class DadaoSimulation implements Stateful {
   #due: number | undefined;
   #drawn: Float64Array | undefined;
   #used = 0;
-  /** A call runs, or one has failed. */
+  /** A call runs. */
   #isBusy = false;
-  #isRunning = false;
   #isDisposed = false;
 
   /**
@@ -221,8 +217,8 @@ export class DadaoSimulation implements Stateful {
    *
    * @param until Not before the time that has been reached.
    * @throws ERR_ARGUMENT for a time that goes back, for what functions throw, and for gradients that are not finite,
-   * with the node and the time: the simulation is of no use then; ERR_DISPOSED; ERR_STATE while another call runs, and
-   * after one that failed; the signal's reason when aborted, after which a call may go on
+   * with the node and the time: their events have not been then, and a call may go on; ERR_DISPOSED; ERR_MEMORY;
+   * ERR_STATE while another call runs; the signal's reason when aborted, after which a call may go on, too
    */
   async run(until: number, options: DadaoRunOptions = {}): Promise<DadaoTrace> {
     const where = 'DadaoSimulation.run';
@@ -233,9 +229,12 @@ export class DadaoSimulation implements Stateful {
     const { device } = this.#functions[0]!.x0;
     using task = new Task<never>(device, { signal });
     using owned = new Owned<Tensor>();
-    const watch = new Watch(device, owned);
+    const watch = new DadaoWatch(device, this.nodes, owned, {
+      standing: () => this.#standing,
+      goBack: (to) => this.#goTo(to),
+    });
     const x = onSample ? vectors.like(this.#functions.map(({ x0 }) => x0), owned) : []; // biome-ignore format: one line
-    [this.#isBusy, this.#isRunning] = [true, true];
+    this.#isBusy = true;
     try {
       const start = this.#time;
       let samples = 1;
@@ -244,12 +243,11 @@ export class DadaoSimulation implements Stateful {
         const time = start + samples * every;
         return Math.abs(time - until) <= 1e-6 * every ? until : time;
       };
-      const tell = async (time: number): Promise<void> => {
+      const tell = async (time: number, told: NonNullable<typeof onSample>): Promise<void> => {
         await watch.look(where);
         this.#checkAlive(where);
-        if (!onSample) return;
         for (const [i, node] of this.nodes.entries()) node.xAt(time, x[i]!);
-        await callback(task, `${where}: onSample`, x, () => onSample({ ...this.#trace(time), x }));
+        await callback(task, `${where}: onSample`, x, () => told({ ...this.#trace(time), x }));
         this.#checkAlive(where);
       };
       for (;;) {
@@ -257,12 +255,14 @@ export class DadaoSimulation implements Stateful {
         await this.#draw();
         this.#checkAlive(where);
         const due = this.#due!;
-        for (let sample = sampleAt(); sample <= Math.min(due, until) && every > 0; sample = sampleAt()) {
+        for (let sample = sampleAt(); onSample && sample <= Math.min(due, until) && every > 0; sample = sampleAt()) {
           this.#time = sample;
           samples += 1;
-          await tell(sample);
+          await tell(sample, onSample);
         }
         if (due > until) break;
+        if (watch.isFull) await watch.look(where);
+        this.#checkAlive(where);
         await this.#event(due, watch, where, task);
         await device.flow();
         this.#checkAlive(where);
@@ -270,16 +270,13 @@ export class DadaoSimulation implements Stateful {
       await watch.look(where);
       this.#checkAlive(where);
       this.#time = until;
-      this.#isBusy = false;
       return this.#trace(until);
     } catch (error) {
-      if (signal?.aborted && error === signal.reason) {
-        await watch.look(where);
-        this.#isBusy = false;
-      }
+      // An event before it may have failed unseen, and is then what is told.
+      if (!this.#isDisposed) await watch.look(where);
       throw error;
     } finally {
-      this.#isRunning = false;
+      this.#isBusy = false;
       if (this.#isDisposed) this.#owned.dispose();
     }
   }
@@ -291,8 +288,7 @@ export class DadaoSimulation implements Stateful {
 
   /**
    * Stores the vectors of all nodes, their times, and what comes next, in a safetensors file.
-   * @throws ERR_ARGUMENT; ERR_STATE while another call runs, and after one that failed; ERR_DISPOSED, ERR_IO; the
-   * signal's reason when aborted
+   * @throws ERR_ARGUMENT; ERR_STATE while another call runs; ERR_DISPOSED, ERR_IO; the signal's reason when aborted
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const where = 'DadaoSimulation.save';
@@ -302,23 +298,24 @@ export class DadaoSimulation implements Stateful {
 
   /**
    * Brings back what `save` stored; with the same graphs, functions and options, events go on bit for bit. The file is
-   * checked whole before anything changes.
-   * @throws ERR_STATE for a state that does not fit or of other options, while another call runs, and after one that
-   * failed; ERR_FORMAT, ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
+   * checked whole before anything changes, and meanwhile calls of the nodes are refused, too.
+   * @throws ERR_STATE for a state that does not fit or of other options, while another call runs, and while one of a
+   * node does; ERR_FORMAT, ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
    */
   async load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
     const where = 'DadaoSimulation.load';
     this.#checkReady(where);
-    [this.#isBusy, this.#isRunning] = [true, true];
+    this.#isBusy = true;
+    const held: DadaoNode[] = [];
     try {
-      return await loadState(path, where, this.#kept, options, (numbers) => {
-        const { time, gradients, communications, due, used } = numbers;
-        [this.#time, this.#gradients, this.#communications, this.#used] = [time, gradients, communications, used];
-        [this.#due, this.#drawn] = [due > 0 ? due : undefined, undefined];
-        for (const [i, node] of this.nodes.entries()) node.standAt(numbers.times[i]!);
-      });
+      for (const node of this.nodes) {
+        node.hold(where);
+        held.push(node);
+      }
+      return await loadState(path, where, this.#kept, options, (numbers) => this.#goTo(numbers));
     } finally {
-      [this.#isBusy, this.#isRunning] = [false, false];
+      for (const node of held) node.release();
+      this.#isBusy = false;
       if (this.#isDisposed) this.#owned.dispose();
     }
   }
@@ -326,7 +323,7 @@ export class DadaoSimulation implements Stateful {
   /** Gives the memory of the nodes back; a call that runs rejects, and gives it back as it ends. */
   dispose(): void {
     this.#isDisposed = true;
-    if (!this.#isRunning) this.#owned.dispose();
+    if (!this.#isBusy) this.#owned.dispose();
   }
 
   /** Disposes: `using simulation = new DadaoSimulation(graph, functions, options)`. */
@@ -341,23 +338,31 @@ export class DadaoSimulation implements Stateful {
   #checkReady(where: string): void {
     this.#checkAlive(where);
     if (!this.#isBusy) return;
-    throw new OrthokitError(
-      'ERR_STATE',
-      `${where}: must be called once the last call has ended well, got another call`,
-    );
+    throw new OrthokitError('ERR_STATE', `${where}: must be called once the last call has ended, got another call`);
   }
 
-  get #kept(): KeptState<Numbers> {
+  /** The numbers of its state. */
+  get #standing(): Standing {
+    return {
+      ...this.#trace(this.#time),
+      due: this.#due ?? 0,
+      used: this.#used,
+      times: this.nodes.map(({ time }) => time),
+    };
+  }
+
+  #goTo({ time, gradients, communications, due, used, times: all }: Standing): void {
+    [this.#time, this.#gradients, this.#communications, this.#used] = [time, gradients, communications, used];
+    [this.#due, this.#drawn] = [due > 0 ? due : undefined, undefined];
+    for (const [i, node] of this.nodes.entries()) node.standAt(all[i]!);
+  }
+
+  get #kept(): KeptState<Standing> {
     return {
       of: 'DadaoSimulation',
       settings: this.#settings,
       tensors: Object.fromEntries(this.nodes.map((node, i) => [`vectors.${i}`, node.vectors])),
-      numbers: {
-        ...this.#trace(this.#time),
-        due: this.#due ?? 0,
-        used: this.#used,
-        times: this.nodes.map(({ time }) => time),
-      },
+      numbers: this.#standing,
       schema: numbersSchema,
       wrong: ({ time, due, times: all }) => {
         if (all.length !== this.nodes.length) return `numbers times must be ${this.nodes.length}, got ${all.length}`;
@@ -392,33 +397,40 @@ export class DadaoSimulation implements Stateful {
     return value;
   }
 
-  async #event(due: number, watch: Watch, where: string, task: Task<never>): Promise<void> {
-    const n = this.nodes.length;
+  async #event(due: number, watch: DadaoWatch, where: string, task: Task<never>): Promise<void> {
     const before = this.#time;
-    const place = this.#next() * (n + this.rate);
-    this.#due = undefined;
-    this.#time = due;
-    if (place < n) {
-      const i = Math.floor(place);
-      const one = this.#functions[i]!;
-      const size = await watch.place(where, i, due);
-      try {
-        await this.nodes[i]!.queueGradient(task, due, size, (x, out) => one.gradient(x, out));
-      } catch (error) {
-        // Nothing has moved: the event is the next one again.
-        [this.#time, this.#due, this.#used] = [before, due, this.#used - 1];
-        throw error;
-      }
-      this.#gradients += 1;
-      return;
+    const place = this.#next() * (this.nodes.length + this.rate);
+    [this.#due, this.#time] = [undefined, due];
+    try {
+      if (place < this.nodes.length) await this.#gradient(where, Math.floor(place), due, watch, task);
+      else this.#communication((place - this.nodes.length) / this.rate, due, watch);
+    } catch (error) {
+      // Nothing has moved: the event is the next one again.
+      [this.#time, this.#due, this.#used] = [before, due, this.#used - 1];
+      throw error;
     }
+  }
+
+  async #gradient(where: string, i: number, due: number, watch: DadaoWatch, task: Task<never>): Promise<void> {
+    const one = this.#functions[i]!;
+    const size = watch.place(i, due);
+    const words = `${where}: functions[${i}].gradient at time ${due}`;
+    await this.nodes[i]!.queueGradient(task, words, due, size, (x, out) => one.gradient(x, out));
+    watch.hasMoved(i);
+    this.#gradients += 1;
+  }
+
+  /** One over the edge in whose stretch of all rates a share of them lies. */
+  #communication(share: number, due: number, watch: DadaoWatch): void {
     const which = Math.floor(due / this.#turn) % this.#graphs.length;
     const graph = this.#graphs[which]!;
-    const [i, j] = edgeAt(graph, this.#sums[which]!, ((place - n) / this.rate) * graph.totalRate);
+    const [i, j] = edgeAt(graph, this.#sums[which]!, share * graph.totalRate);
+    // Whatever may fail does so in a message, before a node has moved.
     using mine = this.nodes[i]!.message(due);
     using theirs = this.nodes[j]!.message(due);
     this.nodes[i]!.receive(due, mine, theirs);
     this.nodes[j]!.receive(due, theirs, mine);
+    for (const node of [i, j]) watch.hasMoved(node);
     this.#communications += 1;
   }
 }
@@ -441,41 +453,6 @@ function edgeAt({ edges }: DadaoGraph, sums: Float64Array, place: number): reado
     else from = middle + 1;
   }
   return edges[from]!;
-}
-
-/** The lengths of states and gradients, which are read many at a time. */
-class Watch {
-  readonly #sizes: Tensor;
-  readonly #places: readonly Tensor[];
-  #events: { node: number; time: number }[] = [];
-
-  constructor(device: Tensor['device'], owned: Owned<Tensor>) {
-    this.#sizes = owned.add(Tensor.zeros(device, [2 * block], { dtype: 'f64' }));
-    this.#places = Array.from({ length: block }, (_, i) => owned.add(this.#sizes.rows(2 * i, 2 * i + 2)));
-  }
-
-  /** The place of the next event's two lengths, of the state before it and of the gradient. */
-  async place(where: string, node: number, time: number): Promise<Tensor> {
-    if (this.#events.length === block) await this.look(where);
-    this.#events.push({ node, time });
-    return this.#places[this.#events.length - 1]!;
-  }
-
-  /** @throws ERR_ARGUMENT for the first state or gradient that was not finite */
-  async look(where: string): Promise<void> {
-    const events = this.#events;
-    if (events.length === 0) return;
-    this.#events = [];
-    const sizes = await this.#sizes.read();
-    const bad = events.findIndex((_, i) => !Number.isFinite(sizes[2 * i]! + sizes[2 * i + 1]!));
-    if (bad < 0) return;
-    const { node, time } = events[bad]!;
-    const isState = !Number.isFinite(sizes[2 * bad]!);
-    const field = isState
-      ? `the state of node ${node} before time ${time}`
-      : `functions[${node}].gradient at time ${time}`;
-    throw refusal(where, field, 'be finite', 'NaN or infinity');
-  }
 }
 
 function checkFunctions(where: string, functions: unknown, graphs: readonly DadaoGraph[]): void {

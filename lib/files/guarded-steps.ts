@@ -9,8 +9,14 @@ import type { SaveOptions } from './stateful.ts';
 export interface GuardedState<N extends object> extends StepState<N> {
   /** Words for who has to give what, after which a message says in which step it did not. */
   readonly demand: string;
-  /** Names who did not, if that is known. */
-  readonly culprit?: () => Promise<string | undefined>;
+  /** Names who did not, if that is known, or says what else somebody did not do. */
+  readonly culprit?: () => Promise<string | Fault | undefined>;
+}
+
+/** A demand that was not met, and words for what was there instead. */
+export interface Fault {
+  readonly demand: string;
+  readonly got: string;
 }
 
 /** Steps that nobody waits for, held back on the device where numbers are not finite. */
@@ -73,8 +79,9 @@ export class GuardedSteps<N extends object = object> extends CountedSteps<N> {
     const { demand, culprit } = this.#state;
     const who = await culprit?.();
     this.checkAlive(where);
-    const words = who === undefined ? demand : `${who} must give finite numbers`;
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: ${words}, got others in step ${failed}`);
+    const fault = typeof who === 'string' ? { demand: `${who} must give finite numbers`, got: 'others' } : who;
+    const { demand: words, got } = fault ?? { demand, got: 'others' };
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: ${words}, got ${got} in step ${failed}`);
   }
 
   /** Waits within a call until the device has told of all steps. @throws ERR_ARGUMENT for one that it held back */

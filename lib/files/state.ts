@@ -5,7 +5,7 @@ import type { TypedArray } from '../core/native.ts';
 import { isRecord } from '../core/options.ts';
 import { readOptions, type Schema, watchers } from '../core/schema.ts';
 import { give, type Tensor } from '../core/tensor.ts';
-import { inTurns } from '../core/turns.ts';
+import { inTurns, type Steps } from '../core/turns.ts';
 import { JsonReader } from './json/reader.ts';
 import { few, quote, shortened } from './quote.ts';
 import { fileDtypes } from './safetensors/dtypes.ts';
@@ -25,8 +25,11 @@ export interface StateForm<N> {
   readonly schema: Schema<N>;
   /** Names a fault of numbers that keep the rules one by one. */
   readonly wrong?: (numbers: N) => string | undefined;
-  /** Names a fault of the elements of a file's tensors, such as signs that the method does not have. */
-  readonly wrongData?: (data: ReadonlyMap<string, TypedArray>, numbers: N) => string | undefined;
+  /** Names a fault of the elements of a file's tensors, such as signs that the method does not have; or steps to it. */
+  readonly wrongData?: (
+    data: ReadonlyMap<string, TypedArray>,
+    numbers: N,
+  ) => string | undefined | Steps<string | undefined>;
 }
 
 /** The state of an object. */
@@ -119,7 +122,8 @@ export async function readState<N extends object>(
       });
       data.set(name, array);
     }
-    const problem = form.wrongData?.(data, numbers);
+    const found = form.wrongData?.(data, numbers);
+    const problem = typeof found === 'object' ? await inTurns(found, signal) : found;
     if (problem) unfit(op, problem);
     signal?.throwIfAborted();
     const metadata: Record<string, string> = Object.create(null);

@@ -7,6 +7,7 @@ import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { checkParams } from '../core/params.ts';
 import { notNegative, portion, positive, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
+import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
@@ -118,7 +119,8 @@ interface Batch {
  * through V(s') and k = ⟨g_f, g_b⟩ / |g_f|², see {@link projectOut}. Adam without decay takes the step.
  *
  * Numbers that are not finite, and `done` that is neither 0 nor 1, move nothing: the step after the device has told of
- * them throws, with the number of the one that failed, and steps go on from before it.
+ * them throws, with the number of the one that failed and the function of the oracle that gave them, if one did, and
+ * steps go on from before it.
  *
  * State: the target and two moments, 3 times the parameters, stored with `lr`; 5 more while it lives.
  *
@@ -149,6 +151,9 @@ export class OdiceValueLearner extends StatefulSteps {
   };
   readonly #numbers: Readonly<Record<'coefficient' | 'tdMean' | 'weightSum' | 'cut', Tensor<'f64'>>>;
   readonly #products: Products;
+  readonly #suspects: Suspects;
+  /** Views of lengths of a step: of both states, and of all else. */
+  readonly #lengths: { readonly states: Tensor; readonly rest: Tensor };
   #batch: Batch | undefined;
   readonly #steps: GuardedSteps<{ lr: number }>;
 
@@ -186,6 +191,13 @@ export class OdiceValueLearner extends StatefulSteps {
     const number = () => owned.add(Tensor.zeros(device, [1], { dtype: 'f64' }));
     this.#numbers = { coefficient: number(), tdMean: number(), weightSum: number(), cut: number() };
     this.#products = productsOn(device, owned);
+    // Of what the caller gives nobody is named.
+    const given = ['states', 'nextStates', 'rewards', 'done'].map(() => undefined);
+    const pulls = rest.mode === 'semi' ? 2 : 3;
+    const asked = [...Array(4).fill('oracle.forward'), ...Array(pulls * params.length).fill('oracle.vjp')] as string[];
+    this.#suspects = new Suspects(device, [...given, ...asked], owned);
+    const lengths = (first: number, count: number) => this.#suspects.lengths(first, owned, count);
+    this.#lengths = { states: lengths(0, 2), rest: lengths(2, 2 + asked.length) };
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
     this.#steps = new GuardedSteps(device, {
       of: where,
@@ -199,11 +211,13 @@ export class OdiceValueLearner extends StatefulSteps {
       ]),
       beside: Object.fromEntries(params.map((tensor, i) => [`oracle.params[${i}]`, tensor])),
       demand: 'oracle, states and rewards must give finite numbers, and done 0 or 1',
+      culprit: () => this.#suspects.culprit(),
       numbers: {
         schema: { lr: schema.lr },
         read: () => ({ lr: this.lr }),
         restore: (numbers) => {
           this.lr = numbers.lr;
+          this.#suspects.clear();
         },
       },
     });
@@ -254,7 +268,8 @@ export class OdiceValueLearner extends StatefulSteps {
         }
         ops.fill(device, { x: [slope], value: (1 - lambda) / count });
         await this.#pull(where, states, slope, this.#gradient);
-        this.#move(done, own);
+        this.#look({ states, nextStates, rewards, done }, own);
+        this.#move(own);
       } catch (error) {
         policyWeights.dispose();
         throw error;
@@ -368,8 +383,27 @@ export class OdiceValueLearner extends StatefulSteps {
     ops.rowReduce(device, { x: otherRow, out: cut, reduction: 'sum' });
   }
 
+  /** Measures all that the step has been given; `other` of the batch becomes a number for each `done` of 0 or 1. */
+  #look({ states, nextStates, rewards, done }: OdiceBatch, { now, next, targetNow, targetNext, other }: Batch): void {
+    const device = this.#device;
+    // The root of −(done (1 − done))², which is a number for 0 and 1 alone.
+    ops.fill(device, { x: [other], value: 1 });
+    vectors.combine(device, other, [1, other], [-1, done]);
+    vectors.multiply(device, other, done, other);
+    vectors.multiply(device, other, other, other);
+    vectors.scale(device, -1, other);
+    ops.map(device, { x: [other], out: [other], function: 'sqrt' });
+    if (states.dtype === 'f32' || states.dtype === 'f64')
+      ops.norms(device, { x: [states, nextStates], out: this.#lengths.states });
+    const pulled = [...this.#forward, ...(this.#options.mode === 'semi' ? [] : this.#backward), ...this.#gradient];
+    const given = [rewards, other, now, next, targetNow, targetNext, ...pulled];
+    ops.norms(device, { x: given, out: this.#lengths.rest });
+    const { sizes, told } = this.#suspects;
+    this.#steps.commit([told], [sizes]);
+  }
+
   /** The step from the gradients of all parts. */
-  #move(done: Tensor, { forward: y, backward: z, other }: Batch): void {
+  #move({ forward: y, backward: z, other }: Batch): void {
     const [device, { mode, targetRate: rate }] = [this.#device, this.#options];
     const [gradient, forward, backward] = [this.#gradient, this.#forward, this.#backward];
     const { coefficient: k } = this.#numbers;
@@ -380,13 +414,6 @@ export class OdiceValueLearner extends StatefulSteps {
     }
     if (mode !== 'semi') parts.push([1, backward]);
     vectors.combine(device, gradient, ...parts);
-    // The root of −(done (1 − done))², which is a number for 0 and 1 alone.
-    ops.fill(device, { x: [other], value: 1 });
-    vectors.combine(device, other, [1, other], [-1, done]);
-    vectors.multiply(device, other, done, other);
-    vectors.multiply(device, other, other, other);
-    vectors.scale(device, -1, other);
-    ops.map(device, { x: [other], out: [other], function: 'sqrt' });
     // The slope of a residual of −∞ is 0, a finite number.
     this.#steps.examine([...gradient, ...(mode === 'semi' ? [y] : [y, z]), other]);
     const { guard } = this.#steps;

@@ -304,6 +304,47 @@ describe.each(devices)('BoRep on %s', (kind) => {
     const { upperValue: _, ...without } = oracle;
     await expect(checkHypergradient(without)).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
   });
+
+  it('checkHypergradient names the function that fails, and takes no system that is not solved for a solution', async () => {
+    const oracle = cosh(device);
+    type List = readonly Tensor[];
+    const refused = async (change: Partial<BilevelOracle>, code: string, words: string) => {
+      const before = [await read(oracle.x[0]!), await read(oracle.y[0]!)];
+      const error = await checkHypergradient({ ...oracle, ...change }).then(
+        () => expect.unreachable(),
+        (thrown: Error) => thrown,
+      );
+      expect(error).toMatchObject({ code, message: expect.stringContaining(`checkHypergradient: ${words}`) });
+      expect(error.message.startsWith('checkHypergradient: ')).toBe(true);
+      expect([await read(oracle.x[0]!), await read(oracle.y[0]!)]).toEqual(before);
+    };
+    const names = ['lowerGradientY', 'lowerHessianYY', 'upperGradientY', 'upperGradientX', 'lowerJacobianXY', 'upperValue'] as const; // biome-ignore format: one line
+    for (const name of names) {
+      await refused({ [name]: () => { throw new Error('boom'); } }, 'ERR_ARGUMENT', `oracle.${name} has failed: boom`); // biome-ignore format: one line
+      const nan = (...given: unknown[]) => ops.fill(device, { x: [given.flat().at(-1) as Tensor], value: Number.NaN });
+      await refused({ [name]: nan }, 'ERR_ARGUMENT', `oracle.${name} must give finite numbers, got NaN`);
+    }
+    const scaled = (list: readonly number[]) => {
+      const factors = Tensor.from(device, Float64Array.from(list), [5, 1]);
+      return ([v]: List, [out]: List) => ops.multiply(device, { x: [v!], y: [factors], out: [out!] });
+    };
+    // y is not where the gradient is 0.
+    oracle.x[0]!.write(Float64Array.of(1, -0.5, 0.25, 0.75, -1));
+    const demand = 'oracle.lowerHessianYY must be positive definite, got a curvature that is not positive';
+    await refused({ lowerHessianYY: scaled([-1, -1, -1, -1, -1]) }, 'ERR_NOT_CONVERGED', demand);
+    await refused({ lowerHessianYY: scaled([0, 0, 0, 0, 0]) }, 'ERR_NOT_CONVERGED', demand);
+    // Of another matrix each time no iteration gets anywhere.
+    let calls = 0;
+    const turning = ([v]: List, [out]: List) => {
+      calls += 1;
+      scaled([1, 1, 1, 1, 1].map((_, i) => 1 + 100 * ((calls + i) % 3)))([v!], [out!]);
+    };
+    await refused(
+      { lowerHessianYY: turning },
+      'ERR_NOT_CONVERGED',
+      'a system of oracle.lowerHessianYY must be solved to',
+    );
+  });
 });
 
 describe.each(onlyCpu)('BoRep where curvature has no bound, on %s', (kind) => {

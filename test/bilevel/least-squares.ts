@@ -39,7 +39,8 @@ export const optimum = {
   value: 8.653399183e-4,
 };
 
-const solution = (theta: readonly number[]): number[] => {
+/** x̂(θ). */
+export const solution = (theta: readonly number[]): number[] => {
   const moved = times(a3, theta);
   return solved(hessian, timesTransposed(a2, b2.map((value, i) => value - moved[i]!))); // biome-ignore format: one line
 };

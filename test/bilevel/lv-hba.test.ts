@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type ConstrainedBilevel, LvHba } from '../../lib/bilevel/index.ts';
-import { Device, ops, type Tensor } from '../../lib/index.ts';
+import { Device, ops, Tensor } from '../../lib/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { bounded, tied } from './constrained.ts';
 
@@ -61,6 +61,42 @@ describe.each(devices)('LvHba on %s', (kind) => {
       'LvHba.init: project must lead to where the constraints hold, got 2 beside them',
     );
     await expect(wrong.step()).rejects.toMatchObject({ code: 'ERR_STATE' });
+  });
+
+  it('a projection that leads beside the constraints in a later step is named, and moves nothing', async () => {
+    for (const make of [bounded, tied])
+      for (const dtype of ['f64', 'f32'] as const) {
+        const problem = make(device, dtype);
+        // By ten times what is taken for rounding, and by a tenth of it.
+        const rounding = dtype === 'f64' ? 1e-8 : 1e-4;
+        let beside = 0;
+        const off = Tensor.full(device, [1], 1, { dtype });
+        const project = (x: Tensor, y: Tensor) => {
+          void problem.project(x, y);
+          if (beside === 0) return;
+          // y ≤ 1, or y₁ + y₂ = x: into where neither is.
+          using at = make === bounded ? y.rows(0, 1) : x.rows(0, 1);
+          const from = make === bounded ? off : at;
+          ops.linearCombination(device, { out: [at], terms: [from, off], coefficients: [1, beside] });
+        };
+        const method = new LvHba({ ...problem, project }, steps);
+        await method.init();
+        await method.step();
+        beside = 0.1 * rounding;
+        await method.step();
+        const state = async () => [await read(problem.x), await read(problem.y), await read(method.multipliers)];
+        const before = await state();
+        const size = 1 + Math.hypot(...before[0]!, ...before[1]!);
+        beside = 10 * rounding * size;
+        await method.step();
+        await expect(method.save(path.join(os.tmpdir(), 'never-written'))).rejects.toThrow(
+          'LvHba.save: project must lead to where the constraints hold, got a place beside them in step 3',
+        );
+        expect(await state()).toEqual(before);
+        beside = 0;
+        await method.step();
+        expect(await state()).not.toEqual(before);
+      }
   });
 
   it('begins once, and from a projection that is finite', async () => {

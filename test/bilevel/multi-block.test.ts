@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { BlockSchedule } from '../../lib/bilevel/block-schedule.ts';
+import { wrongBlockState } from '../../lib/bilevel/block-state.ts';
 import { type BlockOracles, MultiBlockBilevel, type MultiBlockBilevelOptions } from '../../lib/bilevel/index.ts';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { fileBytes } from '../files/bytes.ts';
@@ -390,6 +391,25 @@ describe.each(onlyCpu)('the way of MultiBlockBilevel on %s', (kind) => {
     const places = new BlockSchedule(4, 3, 1).placesBefore(1);
     const [first, second] = [new BlockSchedule(4, 3, 1).at(0), new BlockSchedule(4, 3, 1).at(1)];
     for (const [i, id] of second.entries()) expect(places[i]).toBe(first.indexOf(id));
+  });
+
+  it('a state of many numbers is looked at in turns', () => {
+    const turnsOf = (data: Record<string, Float64Array>, steps: number) => {
+      const work = wrongBlockState(new Map(Object.entries(data)), steps);
+      for (let turns = 0; ; ++turns) {
+        const { done, value } = work.next();
+        if (done) return [turns, value];
+      }
+    };
+    const size = 2 ** 20;
+    const last = new Float64Array(size).fill(-1);
+    last[size - 1] = 4;
+    const z = new Float64Array(size);
+    // In pieces of at most 65,536, twice for `last`.
+    expect(turnsOf({ last, z }, 5)).toEqual([48, undefined]);
+    expect(turnsOf({ last, z }, 4)).toEqual([47, "state 'last' must have whole numbers from -1 to 3, got 4"]);
+    z[size - 1] = Number.NaN;
+    expect(turnsOf({ last, z }, 5)).toEqual([31, "state 'z' must be finite"]);
   });
 
   it('a lazy step writes no more of a table than the rows that it takes', async () => {

@@ -2,7 +2,7 @@
 // The bits of methods of two levels depend neither on the number of threads nor on where a run was stopped: vectors of
 // several chunks, on one, two and three threads, and from a file halfway.
 import { describe, expect, it } from 'vitest';
-import { BoRep, LvHba, Maid, MaidState, MultiBlockBilevel } from '../../lib/bilevel/index.ts';
+import { type BlockOracles, BoRep, LvHba, Maid, MaidState, MultiBlockBilevel } from '../../lib/bilevel/index.ts';
 import { Device, ops, type Stateful, Tensor } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
 
@@ -24,6 +24,42 @@ interface Stopped {
 const sum = (device: Device, out: Tensor, ...terms: (readonly [number, Tensor])[]) =>
   ops.linearCombination(device, { out: [out], terms: terms.map(([, x]) => x), coefficients: terms.map(([c]) => c) });
 const drawn = (device: Device, seed: number, shape: number[] = [size]) => Tensor.randn(device, shape, { seed });
+
+/** Many lower problems; of v1 smaller ones, whose Hessians are kept. */
+async function ofBlocks(device: Device, variant: 'v1' | 'v2', updates: 'all' | 'lazy'): Promise<Made> {
+  const dim = variant === 'v1' ? 5 : 100;
+  const [x, y] = [drawn(device, 1, [dim]), drawn(device, 2, [size / dim, dim])];
+  const minus = Tensor.zeros(device, [dim]);
+  using root = drawn(device, 3, [dim, dim]);
+  // Of a factor's square, and of another size in each block.
+  const hessian = Tensor.zeros(device, [1, dim * dim]);
+  using matrix = hessian.reshape([dim, dim]);
+  ops.gemm(device, { a: root, b: root, c: matrix, transB: 'transposed' });
+  const state = new MultiBlockBilevel(
+    {
+      ...{ count: size / dim, dim, x, y },
+      lowerGradientY(_, at, of, out) {
+        sum(device, minus, [-1, at]);
+        ops.addBias(device, { x: of, bias: minus, out });
+      },
+      upperGradientY: (_, _at, of, out) => ops.copy(device, { x: [of], out: [out] }),
+      ...(variant === 'v2' && { lowerHessianYY: (_, _at, _of, v, out) => ops.copy(device, { x: [v], out: [out] }) }),
+      ...(variant === 'v1' && {
+        lowerHessian(ids, _at, _of, out) {
+          using scale = Tensor.from(device, Float32Array.from(ids, (id) => 1 + (id % 7)), [ids.length, 1]); // biome-ignore format: one line
+          using rows = out.reshape([ids.length, dim * dim]);
+          ops.gemm(device, { a: scale, b: hessian, c: rows });
+        },
+      }),
+      lowerJacobianXY(_, _at, _of, v, out) {
+        ops.columnSum(device, { x: v, out });
+        sum(device, out, [-1, out]);
+      },
+    } as BlockOracles,
+    { variant, blocksPerStep: 250, alpha: 0.5, beta: 0.5, lr: 0.02, lowerLr: 0.02, seed: 1, updates },
+  );
+  return { step: () => state.step(), state, beside: [x, y] };
+}
 
 const methods: Record<string, (device: Device, isNew: boolean) => Promise<Made>> = {
   async BoRep(device) {
@@ -73,28 +109,10 @@ const methods: Record<string, (device: Device, isNew: boolean) => Promise<Made>>
     if (isNew) await state.init();
     return { step: () => state.step(), state, beside: [x, y] };
   },
-  async MultiBlockBilevel(device) {
-    const dim = 100;
-    const [x, y] = [drawn(device, 1, [dim]), drawn(device, 2, [size / dim, dim])];
-    const minus = Tensor.zeros(device, [dim]);
-    const state = new MultiBlockBilevel(
-      {
-        ...{ count: size / dim, dim, x, y },
-        lowerGradientY(_, at, of, out) {
-          sum(device, minus, [-1, at]);
-          ops.addBias(device, { x: of, bias: minus, out });
-        },
-        upperGradientY: (_, _at, of, out) => ops.copy(device, { x: [of], out: [out] }),
-        lowerHessianYY: (_, _at, _of, v, out) => ops.copy(device, { x: [v], out: [out] }),
-        lowerJacobianXY(_, _at, _of, v, out) {
-          ops.columnSum(device, { x: v, out });
-          sum(device, out, [-1, out]);
-        },
-      },
-      { variant: 'v2', blocksPerStep: 250, alpha: 0.5, beta: 0.5, lr: 0.02, lowerLr: 0.02, seed: 1 },
-    );
-    return { step: () => state.step(), state, beside: [x, y] };
-  },
+  'MultiBlockBilevel, v2': (device) => ofBlocks(device, 'v2', 'lazy'),
+  'MultiBlockBilevel, v2 of all updates': (device) => ofBlocks(device, 'v2', 'all'),
+  'MultiBlockBilevel, v1': (device) => ofBlocks(device, 'v1', 'lazy'),
+  'MultiBlockBilevel, v1 of all updates': (device) => ofBlocks(device, 'v1', 'all'),
   async Maid(device) {
     const [theta, x0, target] = [drawn(device, 1), drawn(device, 2), drawn(device, 3)];
     const state = new MaidState(theta, x0);

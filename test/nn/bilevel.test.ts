@@ -114,6 +114,35 @@ describe.each(devices)('nn.bilevel on %s', (kind) => {
     expect(seen[1]).not.toEqual(seen[3]);
   });
 
+  it('products are those of the closed form for v of any length, and 0 for a v of zeros', async () => {
+    const made = scene();
+    using problem = oracle(made);
+    const [[logits], [weight, bias], [input, labels]] = await Promise.all([read(problem.x), read(problem.y), read(made.lowerBatch(0))]); // biome-ignore format: one line
+    const direction = [normal(width, 20), normal(1, 21)] as const;
+    // Of each sample: the input with a 1 for the bias, and the slope and bend of its loss, softplus(label · score).
+    const expected = { lowerHessianYY: new Array<number>(width + 1).fill(0), lowerJacobianXY: [] as number[] };
+    for (let i = 0; i < samples; ++i) {
+      const row = [...input!.slice(i * width, (i + 1) * width), 1];
+      const along = (w: readonly number[]) => row.reduce((sum, value, j) => sum + value * w[j]!, 0);
+      const sigmoid = (z: number) => 1 / (1 + Math.exp(-z));
+      const [share, slope] = [sigmoid(logits![i]!), sigmoid(labels![i]! * along([...weight!, ...bias!]))];
+      const change = along([...direction[0], ...direction[1]]);
+      for (const [j, value] of row.entries())
+        expected.lowerHessianYY[j]! += (share * slope * (1 - slope) * labels![i]! ** 2 * change * value) / samples;
+      expected.lowerJacobianXY.push((share * (1 - share) * slope * labels![i]! * change) / samples);
+    }
+    for (const [j, value] of [...direction[0], ...direction[1]].entries()) expected.lowerHessianYY[j]! += 0.2 * value;
+    for (const length of [1, 1e4, 1e-8, 1e150, 1e-150, 0])
+      for (const name of ['lowerHessianYY', 'lowerJacobianXY'] as const) {
+        const out = like(name === 'lowerHessianYY' ? problem.y : problem.x);
+        const v = direction.map((part, i) => Tensor.from(device, part.map((one) => length * one), problem.y[i]!.shape)); // biome-ignore format: one line
+        await problem[name]!(v, out, 0);
+        const largest = length * Math.max(...expected[name].map(Math.abs));
+        for (const [i, value] of (await read(out)).flat().entries())
+          expect(Math.abs(value - length * expected[name][i]!)).toBeLessThanOrEqual(1e-10 * largest);
+      }
+  });
+
   it('of f32 it has no second derivatives, but those that are asked for', async () => {
     using problem = oracle(scene('f32'));
     expect(problem.lowerHessianYY).toBeUndefined();

@@ -66,6 +66,30 @@ describe.each(devices)('oracles of orthokit/nn on %s', (kind) => {
     expect(await read([first])).toEqual(await read([again]));
   });
 
+  it('has a Hessian whose products are exact to 1e-9 for directions of any length, and 0 for one of zeros', async () => {
+    const labels = Tensor.from(device, Int32Array.of(0, 1, 2, 3, 0), [5]);
+    const line = { up: model.up };
+    // Of a linear model the Gauss–Newton matrix is the Hessian, and exact.
+    using problem = nn.oracle(
+      (m: nn.Traced<typeof line>, x: Tensor) => nn.crossEntropy(nn.linear(m.up, x), labels),
+      line,
+      (i) => [inputs[i]!],
+    );
+    for (const length of [1, 1e4, 1e-8, 0]) {
+      const v = problem.params.map(
+        ({ size, shape }, i) =>
+        Tensor.from(device, normal(size, 10 + i).map((one) => length * one), shape), // biome-ignore format: one line
+      );
+      const [found, exact] = [like(problem.params), like(problem.params)];
+      await problem.hessianProduct!(v, found);
+      await problem.gaussNewtonProduct!(v, exact);
+      const [a, b] = [(await read(found)).flat(), (await read(exact)).flat()];
+      const largest = Math.max(...b.map(Math.abs));
+      expect(largest > 0).toBe(length > 0);
+      for (const [i, value] of a.entries()) expect(Math.abs(value - b[i]!)).toBeLessThanOrEqual(1e-9 * largest);
+    }
+  });
+
   it('has a gradient that is that of its values', async () => {
     using problem = nn.oracle(loss, model, batch);
     expect(await checkGradient(problem, { sample: 1 })).toBeLessThan(1e-7);

@@ -1,6 +1,8 @@
 // Devices: cpu, cuda
 // Values: the coefficient and the combination of two small vectors, worked out by hand; steps against the same rule in
 // plain numbers; on a grid world, exact values of the policies that are learned.
+import os from 'node:os';
+import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import {
@@ -219,6 +221,47 @@ describe.each(devices)('on %s', (kind) => {
     expect(held[3]).toBeLessThanOrEqual(held[1]!);
     learner.dispose();
     expect((await settledMemory(device)).live).toBeLessThan(live);
+  });
+
+  it('numbers of the oracle that are not finite are told with the function that gave them, and the step', async () => {
+    for (const mode of ['orthogonal', 'true', 'semi'] as const) {
+      const exact = linearValue(features, { device });
+      let [bad, calls] = ['', 0];
+      const spoilt = (name: string, out: Tensor) => {
+        calls += 1;
+        // The one of the target, or the last gradient.
+        if (bad === name && calls % (name === 'forward' ? 4 : mode === 'semi' ? 2 : 3) === 0)
+          ops.fill(device, { x: [out], value: NaN });
+      };
+      const oracle = {
+        params: exact.params,
+        async forward(states: Tensor, out: Tensor) {
+          await exact.forward(states, out);
+          if (bad !== 'vjp') spoilt('forward', out);
+        },
+        async vjp(states: Tensor, cotangent: Tensor, grads: readonly Tensor[]) {
+          await exact.vjp(states, cotangent, grads);
+          if (bad !== 'forward') spoilt('vjp', grads[0]!);
+        },
+      };
+      const learner = new OdiceValueLearner(oracle, { lr: 0.1, mode });
+      const state = () => Promise.all(exact.params.map(read));
+      for (const [i, name] of ['forward', 'vjp'].entries()) {
+        await learner.step(batchOf(1, 'f32'));
+        const before = await state();
+        [bad, calls] = [name, 0];
+        await learner.step(batchOf(2, 'f32'));
+        // A step that follows is held back, and gives what is finite: it is not the one that is told of.
+        bad = '';
+        const told = learner.step(batchOf(3, 'f32')).then(({ policyWeights }) => {
+          policyWeights.dispose();
+          return learner.save(path.join(os.tmpdir(), 'never-written'));
+        });
+        // Whichever of both hears of it first.
+        await expect(told).rejects.toThrow(`: oracle.${name} must give finite numbers, got others in step ${i + 2}`);
+        expect(await state()).toEqual(before);
+      }
+    }
   });
 
   it('bad numbers move nothing and are told with their step; no weight is told as well', async () => {

@@ -330,31 +330,40 @@ describe.each(onlyCpu)('learning, on %s', (kind) => {
 });
 
 describe.each(onlyCpu)('the authors’ program, on %s', () => {
-  it('has the Hessian’s products with the wrong sign', () => {
+  it('has the Hessian’s products with the wrong sign, and as products of means', () => {
     // ∇ of ⟨∇Φ, v⟩ for the loss Φ = −Σ Ψ log π adds what the score of the trajectory times ⟨∇ log π, v⟩ takes away.
     const theta = [0.3, -0.2, 0.1, 0.4];
     const v = [1, -0.5, 0.25, 2];
-    const [right, wrong] = [new Float64Array(4), new Float64Array(4)];
+    const [right, wrong, ofMeans] = [new Float64Array(4), new Float64Array(4), new Float64Array(4)];
+    // Means over all trajectories: of the gradient, and of ⟨∇ log π, v⟩.
+    const [gradient, slope] = [new Float64Array(4), { mean: 0 }];
     for (const one of trajectoriesOf(3, policyOf(theta))) {
       const policy = policyOf(theta);
       const score = one.states.map((s, t) =>
         [0, 1, 2, 3].map((k) => (k >> 1 === s ? (k % 2 === one.actions[t] ? 1 : 0) - policy[s]![k % 2]! : 0)),
       );
       const along = score.reduce((sum, row) => sum + row.reduce((part, x, k) => part + x * v[k]!, 0), 0);
+      slope.mean += one.probability * along;
       for (const [t, s] of one.states.entries()) {
         const weight = one.rewards.reduce((sum, r, h) => sum + (h >= t ? 0.9 ** h * r : 0), 0) * one.probability;
         const mean = policy[s]![0]! * v[2 * s]! + policy[s]![1]! * v[2 * s + 1]!;
         for (let k = 0; k < 4; ++k) {
           const curved = k >> 1 === s ? -policy[s]![k % 2]! * (v[k]! - mean) : 0;
           right[k]! += weight * (score[t]![k]! * along + curved);
+          gradient[k]! += weight * score[t]![k]!;
+          ofMeans[k]! += weight * curved;
           // hvp + jac · ⟨∇ log π, v⟩, where the first two are of the loss, and so is the last, with its minus.
           wrong[k]! += weight * (score[t]![k]! * along - curved);
         }
       }
     }
+    for (let k = 0; k < 4; ++k) ofMeans[k]! += gradient[k]! * slope.mean;
     const expected = [-0.1248103103, 0.1248103103, 0.1296603111, -0.1296603111];
     const error = (x: Float64Array) => Math.hypot(...expected.map((value, k) => x[k]! - value));
     expect(error(right)).toBeLessThan(1e-9);
     expect(error(wrong)).toBeGreaterThan(1);
+    // The mean of ⟨∇ log π, v⟩ is 0, and with it all that trajectories tell of the process.
+    expect(slope.mean).toBeCloseTo(0, 12);
+    expect(error(ofMeans)).toBeGreaterThan(1);
   });
 });

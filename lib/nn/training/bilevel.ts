@@ -41,8 +41,9 @@ type LossOfY = (y: Traced<object>, ...args: unknown[]) => Value;
 /**
  * Two losses as methods of `orthokit/bilevel` take them: for the smallest upper(x, y*(x)), where lower(x, ·) is least
  * at y*(x). x and y are models, objects with tensors, and each loss gets both. Gradients are exact. Products with
- * second derivatives come of those of {@link hvp}, of f64 alone; for f32 `finiteDifferences` of `orthokit/bilevel`
- * makes them.
+ * second derivatives are not: they are those of {@link hvp}, differences of four exact gradients each, for a v of any
+ * length within 1e-9 of the largest element where losses are smooth and y is of about 1. They are of f64 alone; for f32
+ * `finiteDifferences` of `orthokit/bilevel` makes them, of two gradients each.
  *
  * @param lower Takes x, y and what `lowerBatch` gives, and returns a loss.
  * @param upper Takes x, y and what `upperBatch` gives, and returns a loss; x need not matter.

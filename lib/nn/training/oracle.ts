@@ -29,8 +29,9 @@ const schema: Schema<Resolved<OracleOptions, 'params' | 'arena'>> = {
 
 /**
  * A loss of a model as solvers and methods take it: its value, its gradient, the Gauss–Newton matrix times a direction,
- * and, of f64, the Hessian times a direction; gradients of each sample of a batch. It writes into tensors that it is
- * given, and the parameters are free to change between its calls.
+ * and, of f64, the Hessian times a direction, by the differences of four exact gradients that {@link hvp} takes;
+ * gradients of each sample of a batch. It writes into tensors that it is given, and the parameters are free to change
+ * between its calls.
  *
  * @param batch The arguments of the loss for a mini-batch by its number; `batch(0)` where no number is named.
  * @example

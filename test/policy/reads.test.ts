@@ -1,0 +1,53 @@
+// Devices: cpu, cuda
+// Steps queue whole and wait for no number of the device.
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { Device, Tensor } from '../../lib/index.ts';
+import { Harpg, linearValue, NPgIgt, OdiceValueLearner } from '../../lib/policy/index.ts';
+import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
+import { quadratic, start } from './quadratic.ts';
+
+describe.each(devices)('reads on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+  afterEach(() => vi.restoreAllMocks());
+  const steps = kind === 'cpu' ? 20 : 3;
+
+  const methods: Record<string, () => { x: Tensor; step: (t: number) => Promise<unknown> }> = {
+    NPgIgt() {
+      const [x, oracle] = [start(device, 'f64'), quadratic(device, 'f64')];
+      const method = new NPgIgt([x], { stepSize: 1 });
+      return { x, step: (t) => method.step(oracle, t) };
+    },
+    Harpg() {
+      const [x, oracle] = [start(device, 'f64'), quadratic(device, 'f64')];
+      const method = new Harpg([x], { stepSize: 1, seed: 3 });
+      return { x, step: (t) => method.step(oracle, t) };
+    },
+    OdiceValueLearner() {
+      const [features, count] = [4, 7];
+      const oracle = linearValue(features, { device });
+      const learner = new OdiceValueLearner(oracle, { lr: 0.1 });
+      const tensor = (size: number, seed: number, shape: number[]) =>
+        Tensor.from(device, Float32Array.from(normal(size, seed)), shape);
+      const batch = {
+        states: tensor(features * count, 1, [count, features]),
+        nextStates: tensor(features * count, 2, [count, features]),
+        rewards: tensor(count, 3, [count]),
+        done: Tensor.zeros(device, [count]),
+      };
+      return { x: oracle.params[0]!, step: async () => (await learner.step(batch)).policyWeights.dispose() };
+    },
+  };
+
+  it.each(Object.entries(methods))('%s takes steps while no read ends', async (_, make) => {
+    const [one, other] = [make(), make()];
+    for (let t = 0; t < steps; ++t) await other.step(t);
+    const read = vi.spyOn(Tensor.prototype, 'read').mockImplementation(() => new Promise(() => {}));
+    for (let t = 0; t < steps; ++t) await one.step(t);
+    // The guard asks how it went, once, and nobody waits for the answer.
+    expect(read).toHaveBeenCalledTimes(1);
+    read.mockRestore();
+    expect(await one.x.read()).toEqual(await other.x.read());
+  });
+});
