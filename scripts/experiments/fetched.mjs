@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 /**
- * What `read` makes of a package, before its folder is gone.
+ * The result of `read` for a package, before its folder is gone.
  *
  * @template T
  * @param {string} name @param {string} version @param {(require: NodeJS.Require) => T} read gets the `require` of the folder
