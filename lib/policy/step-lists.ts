@@ -3,8 +3,8 @@ import { Tensor } from '../core/tensor.ts';
 
 /**
  * Lists of the steps of trajectories, all of i32. `'place'`, `[count]`: the place of each step among the padded ones,
- * trajectory by trajectory; `'trajectory'`, `[count]`: that of each step; `'byTime'`, `[time · trajectories, 1]`: the place of
- * each padded step by time first, −1 beyond a length.
+ * trajectory by trajectory; `'trajectory'`, `[count]`: that of each step; `'byTime'`, `[time · trajectories, 1]`: the
+ * place of each padded step by time first, −1 beyond a length.
  */
 type StepList = 'place' | 'trajectory' | 'byTime';
 

@@ -16,8 +16,8 @@ export interface PolicyBatch {
   /** [trajectories, time], of the policy's dtype: the weight of each action, such as {@link rewardToGo} gives it. */
   readonly weights: Tensor;
   /**
-   * The steps of each trajectory: whole, from 0 to time. Lists of the steps are made and uploaded once for an array, and
-   * live as long as it; one that is written to between calls is made anew.
+   * The steps of each trajectory: whole, from 0 to time. Lists of the steps are made and uploaded once for an array,
+   * and live as long as it; they are made anew where its numbers have changed.
    */
   readonly lengths: Int32Array | readonly number[];
 }

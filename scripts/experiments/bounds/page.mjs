@@ -10,7 +10,7 @@ export const seeds = { svm: [1, 2, 3, 4, 5], ridge: [1, 2, 3] };
 /** Bounds of the distance of errors from the exact least ones of ridge parameters, and of the lower value of LV-HBA from that of its bounds. */
 const near = { ridge: 0.02, lower: 0.05 };
 
-/** What was found with a penalty, for each seed. @param {readonly any[]} runs @param {number} c @param {number} [gamma1] @returns {any[]} */
+/** Bounds of a penalty and a γ₁, judged, for each seed. @param {readonly any[]} runs @param {number} c @param {number} [gamma1] @returns {any[]} */
 const at = (runs, c, gamma1 = proximal.own) =>
   runs.filter(({ part }) => part === 'svm').map(({ found }) => found.find((/** @type {any} */ one) => one.c === c && one.gamma1 === gamma1)); // biome-ignore format: one line
 
