@@ -1,9 +1,9 @@
-// Eight processes on Unix sockets train a softmax regression on digits that are split by class. One of them is stopped for a while, one
-// is killed and comes back; nobody waits for either.
+// Eight processes on Unix sockets train a softmax regression on digits that are split by class. One of them is stopped for a while, goes
+// on, is killed and comes back; nobody waits for it.
 // usage: node examples/decentralized/train.mjs [--nodes 8] [--each 400] [--unit 50] [--stop 5] [--error 1e-4] [--seconds 120]
 //   --each      digits of a node
 //   --unit      milliseconds of a unit of time, in which a node has one gradient in the mean
-//   --stop      seconds for which node 2 is stopped
+//   --stop      seconds for which node 2 is stopped, before it is killed
 //   --error     mean squared distance of the nodes to the solution, as a share of its square, that is enough
 //   --seconds   most of it
 import { fork } from 'node:child_process';
@@ -49,25 +49,29 @@ try {
   await Promise.all(children.map(({ ready }) => ready));
   const start = performance.now();
   const since = () => (performance.now() - start) / 1000;
-  const [stopped, killed] = [children[2 % nodes], children[5 % nodes]];
+  const unlucky = 2 % nodes;
+  const stopped = children[unlucky];
   await told(0.3);
 
   stopped.process.kill('SIGSTOP');
-  console.log(`${since().toFixed(1)} s: node ${2 % nodes} is stopped for ${stop} s`);
+  console.log(`${since().toFixed(1)} s: node ${unlucky} is stopped for ${stop} s`);
   const before = await reports(children.filter((one) => one !== stopped));
   await wait(stop);
   const after = await reports(children.filter((one) => one !== stopped));
   console.log(`${since().toFixed(1)} s: the others have gone on from time ${mean(before, 'time').toFixed(1)} to ${mean(after, 'time').toFixed(1)}`); // biome-ignore format: one line
   stopped.process.kill('SIGCONT');
+  await wait(0.5);
+  const [again] = await reports([stopped]);
+  console.log(`${since().toFixed(1)} s: node ${unlucky} has gone on to time ${again.time.toFixed(1)}`);
 
-  killed.process.kill('SIGKILL');
-  await killed.gone;
-  console.log(`${since().toFixed(1)} s: node ${5 % nodes} is killed`);
+  stopped.process.kill('SIGKILL');
+  await stopped.gone;
+  console.log(`${since().toFixed(1)} s: node ${unlucky} is killed`);
   await wait(Math.min(1, stop / 5));
-  children[5 % nodes] = begin(5 % nodes);
-  await children[5 % nodes].ready;
-  const [back] = await reports([children[5 % nodes]]);
-  console.log(`${since().toFixed(1)} s: node ${5 % nodes} is back, from its snapshot and ${back.counts.replayed} events of its journal`); // biome-ignore format: one line
+  children[unlucky] = begin(unlucky);
+  await children[unlucky].ready;
+  const [back] = await reports([children[unlucky]]);
+  console.log(`${since().toFixed(1)} s: node ${unlucky} is back, from its snapshot and ${back.counts.replayed} events of its journal`); // biome-ignore format: one line
 
   const error = await told(enough);
   let last = await reports(children, 'end');

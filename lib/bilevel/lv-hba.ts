@@ -77,7 +77,11 @@ export interface LvHbaOptions {
    * of 1. It has no default.
    */
   eta: number;
-  /** γ₁ of the proximal term of θ: positive. Default: 1. */
+  /**
+   * γ₁ of the proximal term of θ: positive. The upper function pulls y away from the lower solution, along a curvature
+   * h of f by 1 + 1 / (h γ₁) times its gradient over cₖ: where f is flat, a larger γ₁ keeps y nearer to the solution,
+   * which θ then follows by about `eta` (h + 1 / γ₁) a step. Default: 1.
+   */
   gamma1?: number | undefined;
   /** γ₂ of the proximal term of λ: positive. Default: 1. */
   gamma2?: number | undefined;

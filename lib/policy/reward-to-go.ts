@@ -5,6 +5,7 @@ import { Owned } from '../core/owned.ts';
 import { positive, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
+import { stepList } from './step-lists.ts';
 import { checkLengths } from './trajectories.ts';
 
 /** Options of {@link rewardToGo}. */
@@ -26,7 +27,7 @@ const schema: Schema<Resolved<RewardToGoOptions>> = {
 /**
  * The discounted rewards from each step of a trajectory on, Σ_{h ≥ t} γʰ r_h or Σ_{h ≥ t} γʰ⁻ᵗ r_h, as a new tensor
  * like the rewards; 0 beyond a trajectory's length, whatever the rewards hold there. Queued: log₂ of the time sums of
- * two.
+ * two. The list of places that lengths stand for is uploaded once, and lives as long as their array.
  *
  * @param rewards [trajectories, time], f32 or f64.
  * @param lengths The steps of each trajectory: whole, from 0 to time.
@@ -49,13 +50,10 @@ export function rewardToGo(
   using owned = new Owned<Tensor>();
   const make = () => owned.add(new Tensor(device, [time, count], dtype));
   // By time first, so that a step later is a row further on; what is beyond a length has no row to come from.
-  const places = new Int32Array(time * count);
-  for (let t = 0; t < time; ++t)
-    for (let i = 0; i < count; ++i) places[t * count + i] = t < all[i]! ? i * time + t : -1;
   let [sums, other] = [make(), make()];
   ops.combineRows(device, {
     x: owned.add(rewards.reshape([count * time, 1])),
-    indices: owned.add(Tensor.from(device, places, [time * count, 1])),
+    indices: stepList('byTime', device, all, time),
     coefficients: owned.add(Tensor.full(device, [time * count, 1], 1, { dtype })),
     out: owned.add(sums.reshape([time * count, 1])),
   });

@@ -5,6 +5,7 @@ import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import type { Owned } from '../core/owned.ts';
 import { Tensor } from '../core/tensor.ts';
+import { stepList } from './step-lists.ts';
 
 /** Trajectories that were played with a policy, padded to one length; the padding may hold anything. */
 export interface PolicyBatch {
@@ -14,12 +15,20 @@ export interface PolicyBatch {
   readonly actions: Tensor;
   /** [trajectories, time], of the policy's dtype: the weight of each action, such as {@link rewardToGo} gives it. */
   readonly weights: Tensor;
-  /** The steps of each trajectory: whole, from 0 to time. */
+  /**
+   * The steps of each trajectory: whole, from 0 to time. Lists of the steps are made and uploaded once for an array,
+   * and live as long as it; they are made anew where its numbers have changed.
+   */
   readonly lengths: Int32Array | readonly number[];
 }
 
 /** @throws ERR_ARGUMENT unless there is a length for each trajectory, none beyond the padded one */
-export function checkLengths(where: string, lengths: unknown, count: number, most: number): ArrayLike<number> {
+export function checkLengths(
+  where: string,
+  lengths: unknown,
+  count: number,
+  most: number,
+): Int32Array | readonly number[] {
   if (!(lengths instanceof Int32Array) && !Array.isArray(lengths))
     throw refusal(where, 'lengths', 'be an Int32Array or a list of numbers', shown(lengths));
   if (lengths.length !== count) throw refusal(where, 'lengths', `have ${count} elements`, lengths.length, 'ERR_SHAPE');
@@ -39,7 +48,7 @@ export interface PlayedSteps {
   readonly actions: Tensor;
   /** [count] */
   readonly weights: Tensor;
-  /** [count], i32: the trajectory of each step. */
+  /** [count], i32: the trajectory of each step; not the caller's to dispose of. */
   readonly trajectory: Tensor;
 }
 
@@ -64,15 +73,9 @@ export function playedSteps(where: string, batch: unknown, demands: BatchDemands
   check.tensor(where, 'weights', weights, { shape: [trajectories, time], dtypes: [dtype], device });
   if (trajectories === 0) throw refusal(where, 'states', 'have a trajectory', `[${states.shape}]`, 'ERR_SHAPE');
   const lengths = checkLengths(where, batch['lengths'], trajectories, time);
-  const [places, owners]: [number[], number[]] = [[], []];
-  for (let i = 0; i < trajectories; ++i)
-    for (let t = 0; t < lengths[i]!; ++t) {
-      places.push(i * time + t);
-      owners.push(i);
-    }
-  const count = places.length;
-  const index = (list: number[]) => owned.add(Tensor.from(device, Int32Array.from(list), [count]));
-  const [place, trajectory] = [index(places), index(owners)];
+  const list = (name: 'place' | 'trajectory') => stepList(name, device, lengths, time);
+  const [place, trajectory] = [list('place'), list('trajectory')];
+  const count = place.size;
   const taken = (x: Tensor, ...row: number[]): Tensor => {
     const flat = owned.add(x.reshape([trajectories * time, ...row]));
     const out = owned.add(new Tensor(device, [count, ...row], x.dtype));

@@ -201,6 +201,31 @@ describe.each(onlyCpu)('LvHba toward optima, on %s', (kind) => {
     expect((await read(problem.y))[0]).toBe(1);
   });
 
+  it.each([1, 100])(
+    'where nothing is bound, the pull of the upper function is larger by 1 / (h γ₁), γ₁ = %i',
+    async (gamma1) => {
+      // F = (y − 3)² / 2 and f = h y² / 2, with y ≥ 0: the end is where h y = −(1 + 1 / (h γ₁)) (y − 3) / c.
+      const [h, c] = [0.1, 20];
+      const problem = bounded(device);
+      const none = (_x: Tensor, _y: Tensor, out: Tensor) => ops.fill(device, { x: [out], value: 0 });
+      const scaled = (factor: number) => (_x: Tensor, y: Tensor, out: Tensor) => ops.linearCombination(device, { out: [out], terms: [y], coefficients: [factor] }); // biome-ignore format: one line
+      const method = new LvHba(
+        {
+          ...problem,
+          upper: { ...problem.upper, gradientX: none },
+          lower: { gradientX: none, gradientY: scaled(h) },
+          constraint: { ...problem.constraint, value: scaled(-1) },
+          project: () => {},
+        },
+        { alpha: 0.2, beta: 0.2, eta: 0.2, gamma1, penalty: { c, p: 0 } },
+      );
+      await method.init();
+      for (let k = 0; k < 2500; ++k) await method.step();
+      const pull = (1 + 1 / (h * gamma1)) / c;
+      expect((await read(problem.y))[0]).toBeCloseTo((3 * pull) / (h + pull), 8);
+    },
+  );
+
   it('an equality: constraints hold at every step, and multipliers have their sign', async () => {
     const problem = tied(device);
     const method = new LvHba(problem, steps);

@@ -1,8 +1,10 @@
 // Devices: cpu
 // npm run experiment -- bilevel: its oracle, a tiny run, and the page of runs that are made up.
 import { describe, expect, it } from 'vitest';
+import { experiment } from '../../scripts/experiments/bilevel/index.mjs';
 import { best, judge, pageOf, seeds } from '../../scripts/experiments/bilevel/page.mjs';
 import { digitsOf, errorOfOracle, rates, run } from '../../scripts/experiments/bilevel/run.mjs';
+import { shownQuickly } from './quick.ts';
 
 describe('the experiment of wrong labels', () => {
   it('has an oracle whose derivatives fit its values', async () => {
@@ -16,8 +18,17 @@ describe('the experiment of wrong labels', () => {
   });
 
   it('finds far more of them than chance', async () => {
-    const { found } = await run({ revision: 1, size: 'quick', seed: 1, way: 'normalized', rate: 1 });
+    const { found, curve } = await run({ revision: 1, size: 'quick', seed: 1, way: 'normalized', rate: 1 });
     expect(found).toBeGreaterThan(0.5);
+    expect(curve.map(([step]) => step)).toEqual([50, 100, 150]);
+    expect(curve.at(-1)![1]).toBe(found);
+    expect(curve.at(-1)![2]).toBeGreaterThan(curve[0]![2]);
+  });
+
+  it('makes all tiny runs in little time', { timeout: 60_000 }, async () => {
+    const shown = await shownQuickly(experiment);
+    for (const text of ['normalized', 'plain', 'finds: ', 'normalization: ', 'tiny runs prove nothing'])
+      expect(shown).toContain(text);
   });
 
   it('has a page with all figures, and verdicts by its rules', () => {
@@ -25,7 +36,7 @@ describe('the experiment of wrong labels', () => {
       (['normalized', 'plain'] as const).flatMap(
         (way) =>
         rates[way].flatMap((rate, k) =>
-          seeds.map((seed, i) => ({ seed, way, rate, found: (way === 'plain' ? plain : own)[i]! - (k === 1 ? 0 : 0.1), before: 0.6, after: 0.7, clean: 0.9, few: 0.5 }))), // biome-ignore format: one line
+          seeds.map((seed, i) => ({ seed, way, rate, found: (way === 'plain' ? plain : own)[i]! - (k === 1 ? 0 : 0.1), before: 0.6, after: 0.7, clean: 0.9, few: 0.5, curve: [[20, 0.4, 0.6], [40, 0.5, 0.7]] }))), // biome-ignore format: one line
       );
     const better = made([0.8, 0.85, 0.9], [0.5, 0.6, 0.7]);
     expect(best(better, 'plain').rate).toBe(rates.plain[1]);

@@ -1,8 +1,10 @@
 // Devices: cpu
 // npm run experiment -- decentralized: a tiny run, and the page of runs that are made up.
 import { describe, expect, it } from 'vitest';
+import { experiment } from '../../scripts/experiments/decentralized/index.mjs';
 import { judge, names, pageOf, promised, seeds } from '../../scripts/experiments/decentralized/page.mjs';
 import { run, slopeOf } from '../../scripts/experiments/decentralized/run.mjs';
+import { shownQuickly } from './quick.ts';
 
 describe('the experiment of graphs', () => {
   it('measures the slope of a logarithm', () => {
@@ -13,6 +15,11 @@ describe('the experiment of graphs', () => {
     const { trace, rate } = await run({ revision: 1, size: 'quick', graph: 'ring', seed: 1 });
     expect(trace.at(-1)![1]).toBeLessThan(trace[0]![1]);
     expect(trace.at(-1)![3]).toBeGreaterThan(rate * 10);
+  });
+
+  it('makes all tiny runs in little time', { timeout: 60_000 }, async () => {
+    const shown = await shownQuickly(experiment);
+    for (const text of ['ring', 'grid', 'star', 'complete', 'tiny runs prove nothing']) expect(shown).toContain(text);
   });
 
   it('has a page with all figures, and verdicts by its rules', () => {

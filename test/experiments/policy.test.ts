@@ -4,9 +4,11 @@
 import { describe, expect, it } from 'vitest';
 import { acrobot } from '../../scripts/experiments/policy/acrobot.mjs';
 import { cartpole } from '../../scripts/experiments/policy/cartpole.mjs';
+import { experiment } from '../../scripts/experiments/policy/index.mjs';
 import { bestRate, compared, pageOf, places, seeds, winsOf } from '../../scripts/experiments/policy/page.mjs';
 import { drawn, play, uniform } from '../../scripts/experiments/policy/play.mjs';
 import { methods, rates, run } from '../../scripts/experiments/policy/run.mjs';
+import { shownQuickly } from './quick.ts';
 
 describe('the experiment of policies', () => {
   it('has the cart of Gym, which moves as it is pushed, and ends where the pole falls', () => {
@@ -44,6 +46,12 @@ describe('the experiment of policies', () => {
     const { curve, end } = await run({ revision: 1, size: 'quick', place: 'cartpole', method, rate: rates.cartpole[method][0]!, seed: 1 }); // biome-ignore format: one line
     expect(curve.map(([at]) => at)).toEqual([0, 1000, 2000, 3000]);
     expect(end).toBeGreaterThan(8);
+  });
+
+  it('makes all tiny runs in little time', { timeout: 60_000 }, async () => {
+    const shown = await shownQuickly(experiment);
+    for (const text of ['cartpole', 'acrobot', 'N-HARPG', 'policy gradient', 'tiny runs prove nothing'])
+      expect(shown).toContain(text);
   });
 
   it('has a page with all figures, and verdicts by its rules', () => {

@@ -2,11 +2,13 @@
 // npm run experiment -- total-variation: its problem against differences, its constants, a tiny run, and the page of runs that are made up.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
+import { experiment } from '../../scripts/experiments/total-variation/index.mjs';
 import { above, all, judge, pageOf, seeds, workOf } from '../../scripts/experiments/total-variation/page.mjs';
 import { clean, noisy, side } from '../../scripts/experiments/total-variation/picture.mjs';
 import { bounds, lipschitzOf, problemOf, tiles } from '../../scripts/experiments/total-variation/problem.mjs';
 import { run } from '../../scripts/experiments/total-variation/run.mjs';
 import { normal } from '../support/data.ts';
+import { shownQuickly } from './quick.ts';
 
 describe('the experiment of total variation', () => {
   const device = Device.open('cpu');
@@ -56,6 +58,11 @@ describe('the experiment of total variation', () => {
     const { value, certified, falls } = await run({ revision: 1, size: 'quick', way: 'certified', eps: 1, seed: 1 });
     expect(value).toBeLessThan(4.8);
     expect([certified, falls]).toEqual([true, true]);
+  });
+
+  it('makes all tiny runs in little time', { timeout: 60_000 }, async () => {
+    const shown = await shownQuickly(experiment);
+    for (const text of ['certified', 'estimated', 'fixed', 'tiny runs prove nothing']) expect(shown).toContain(text);
   });
 
   it('has a page with all figures, and verdicts by its rules', () => {

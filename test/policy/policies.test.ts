@@ -1,7 +1,7 @@
 // Devices: cpu, cuda
 // Values: the objective, its gradient and Hessian of a small process, by enumeration of all trajectories (values computed
 // apart); of Gaussian policies central differences of log π in plain numbers.
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import {
   Harpg,
@@ -125,6 +125,46 @@ describe.each(devices)('on %s', (kind) => {
     near(await read(out[0]!), [...sums], 1e-14);
     policy.hessianProduct(batch, v, out);
     near(await read(out[0]!), [...products], 1e-13);
+  });
+
+  it('the lists of a batch are uploaded once, and anew where its lengths have changed', async () => {
+    const theta = [0.3, -0.2, 0.1, 0.4];
+    const batch = batchOf(played(3, 4, theta, 1), 0.9, 'f64');
+    const policy = new LinearSoftmaxPolicy(device, { stateDim: 2, actions: 2, dtype: 'f64' });
+    policy.params[0].write(Float64Array.from(theta));
+    const rewards = tensor([...Array(12).keys()], [3, 4], 'f64');
+    const out = [Tensor.zeros(device, [2, 2], { dtype: 'f64' })];
+    const from = vi.spyOn(Tensor, 'from');
+    const lists = () => from.mock.calls.splice(0).filter(([, numbers]) => numbers instanceof Int32Array).length;
+    const ask = async () => {
+      policy.gradient(batch, out);
+      const gradient = await read(out[0]!);
+      policy.hessianProduct(batch, out, out);
+      return [...gradient, ...(await read(out[0]!)), ...(await read(rewardToGo(rewards, batch.lengths)))];
+    };
+    try {
+      const first = await ask();
+      // That of `rewardToGo` is there since the batch was made.
+      expect(lists()).toBe(2);
+      expect(await ask()).toEqual(first);
+      expect(lists()).toBe(0);
+      batch.lengths.set([4, 2, 3]);
+      const cut = await ask();
+      expect(lists()).toBe(3);
+      expect(cut).not.toEqual(first);
+      const fresh = { ...batch, lengths: batch.lengths.slice() };
+      policy.gradient(fresh, out);
+      expect(await read(out[0]!)).toEqual(cut.slice(0, 4));
+      expect(await read(rewardToGo(rewards, [4, 2, 3]))).toEqual(cut.slice(8));
+      // Elsewhere there are others.
+      const other = Device.open('cpu');
+      const away = rewardToGo(Tensor.from(other, new Float64Array(12).fill(1), [3, 4]), batch.lengths, { discount: 1 });
+      expect(await read(away)).toEqual([4, 3, 2, 1, 2, 1, 0, 0, 3, 2, 1, 0]);
+      await other.close();
+      expect(await ask()).toEqual(cut);
+    } finally {
+      from.mockRestore();
+    }
   });
 
   it('an action that is none makes estimates NaN, unless it lies beyond a length', async () => {

@@ -1,10 +1,10 @@
 // Labels of digits of which some are wrong, found by BO-REP.
 import { experimentOf, percent } from '../parts.mjs';
-import { judge, pageOf, seeds } from './page.mjs';
+import { draw, judge, pageOf, seeds } from './page.mjs';
 import { rates, run } from './run.mjs';
 
 /** Raised when what a run computes changes: runs of another one do not count. */
-const revision = 2;
+const revision = 3;
 const ways = /** @type {const} */ (['normalized', 'plain']);
 /** Tiny runs have the middle rate of each way. @param {'full' | 'quick'} size */
 const settings = (size) =>
@@ -15,7 +15,7 @@ const settings = (size) =>
   );
 
 export const experiment = experimentOf({
-  ...{ name: 'bilevel', settings, run, judge, pageOf, each: 'about ten times that' },
+  ...{ name: 'bilevel', settings, run, judge, pageOf, draw, each: 'about ten times that' },
   nameOf: ({ way, rate, seed }) => `${way} at ${rate}, seed ${seed}`,
   groupOf: () => 'labels',
   figures: (runs) => ({

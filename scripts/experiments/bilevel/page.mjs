@@ -1,4 +1,5 @@
 // docs/experiments/bilevel.md, from recorded runs.
+import { drawLines } from '../lines.mjs';
 import { markdown, mean, opening, percent } from '../parts.mjs';
 import { byRanges, inEach } from '../verdicts.mjs';
 import { rates, sizes, wrong } from './run.mjs';
@@ -55,6 +56,8 @@ export function pageOf(runs, effort) {
     ),
     `Each at its best rate by the mean of ${seeds.length} seeds, chosen by the same share. All that were tried:`,
     markdown(['way', 'rate', 'found'], all),
+    '![The share of wrong labels that is found, and digits of the test that are right, by step](../images/experiment-bilevel.png)',
+    `The picture: means of the ${seeds.length} seeds, each way at its best rate. Right is the regression as it stands at a step, which is not trained to the end.`,
     '## Verdicts',
     `**Weights find wrong labels: *${finds}*.** The rule: at least ${percent(least)} of them are among the least weights at each seed, by BO-REP.`,
     `**Training with them helps: *${helps}*.** The rule: more digits of the test are right than with equal weights, and than by a regression of the ${known} known ` +
@@ -63,4 +66,19 @@ export function pageOf(runs, effort) {
       'The upper function has bounded curvature here, so that nothing asks for normalization; where it has not, steps along the plain hypergradient run away ' +
       '([guide](../guide/bilevel.md#bo-rep)). Both find about as much over all rates that were tried, lengths of steps within a factor of 10 and plain rates within one of 100.',
   ].join('\n\n')}\n`;
+}
+
+/** @param {readonly any[]} runs @param {string} folder */
+export function draw(runs, folder) {
+  const panel = (/** @type {string} */ title, /** @type {1 | 2} */ key) => ({
+    ...{ title, x: 'Step', y: 'Share' },
+    lines: Object.fromEntries(
+      /** @type {readonly Way[]} */ (['normalized', 'plain']).map((way) => {
+        const { rate, runs: own } = best(runs, way);
+        const places = own[0].curve.map(([step], i) => /** @type {const} */ ([step, mean(own.map(({ curve }) => curve[i][key]))])); // biome-ignore format: one line
+        return [`${way === 'normalized' ? 'BO-REP' : 'not normalized'}, rate ${rate}`, places];
+      }),
+    ),
+  });
+  return drawLines([panel('Wrong labels that are found', 1), panel('Right of the test', 2)], { folder, name: 'experiment-bilevel', width: 280 }); // biome-ignore format: one line
 }

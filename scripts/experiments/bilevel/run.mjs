@@ -12,8 +12,8 @@ import { cleaning, lipschitz, penalty } from './problem.mjs';
 /** The share of labels that are wrong. */
 export const wrong = 0.3;
 export const sizes = {
-  full: { count: 1000, known: 200, test: 2000, steps: 400 },
-  quick: { count: 200, known: 100, test: 500, steps: 150 },
+  full: { count: 1000, known: 200, test: 2000, steps: 400, every: 20 },
+  quick: { count: 200, known: 100, test: 500, steps: 150, every: 50 },
 };
 /** Rates that are tried: lengths of a step of all weights' logits, and factors of the hypergradient. */
 export const rates = { normalized: [0.3, 1, 3], plain: [300, 3000, 30_000] };
@@ -80,7 +80,7 @@ async function trained(device, problem, test) {
 
 /** @param {Settings} settings */
 export async function run({ size, seed, way, rate }) {
-  const { steps } = sizes[size];
+  const { steps, every } = sizes[size];
   const device = Device.open('cpu', { threads: 1 });
   const { noisy, right, isWrong, known, test } = digitsOf(size, seed);
   const problem = cleaning(device, noisy, known);
@@ -89,17 +89,23 @@ export async function run({ size, seed, way, rate }) {
   const few = await trained(device, cleaning(device, known, known), test);
   problem.y[0].write(new Float32Array(width * classes));
   const method = new BoRep(problem, { lr: rate, lowerLr: 1, nu: 1, normalize: way === 'normalized' });
+  const count = wrong * noisy.count;
+  const share = async () => {
+    const logits = await problem.x[0].read();
+    const least = [...logits.keys()].sort((i, j) => logits[i] - logits[j]).slice(0, count);
+    return least.filter((i) => isWrong[i]).length / count;
+  };
+  /** Steps, the share that is found then, and what is right by the regression as it is then. @type {[number, number, number][]} */
+  const curve = [];
   for (let t = 0; t < steps; ++t) {
     method.lr = rate / (1 + (4 * t) / steps);
     await method.step();
+    if ((t + 1) % every === 0) curve.push([t + 1, await share(), await shareRight(device, test, problem.y[0])]);
   }
-  const logits = await problem.x[0].read();
+  const found = await share();
   const after = await trained(device, problem, test);
-  const count = wrong * noisy.count;
-  const least = [...logits.keys()].sort((i, j) => logits[i] - logits[j]).slice(0, count);
-  const found = least.filter((i) => isWrong[i]).length / count;
   await device.close();
-  return { found, before, after, clean, few };
+  return { found, before, after, clean, few, curve };
 }
 
 /** The distance of the oracle's derivatives from its values, on a few digits in f64. */

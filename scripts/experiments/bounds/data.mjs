@@ -1,4 +1,4 @@
-// Digits of 7 × 7 pixels for both problems, few of them for training, of which some labels are wrong.
+// Digits of 7 × 7 pixels, few of them for training, of which some labels may be wrong.
 import { loadDigits, shuffledBatches } from '../../../examples/digits/data.mjs';
 
 export const features = 50;

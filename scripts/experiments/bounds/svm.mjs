@@ -1,5 +1,5 @@
-// A support vector machine of two digits whose weights are bounded, each by a number of its own, which LV-HBA chooses: the least squared
-// hinge loss on other digits, where the weights are best within the bounds.
+// A support vector machine of two kinds whose weights are bounded, each by a number of its own, which LV-HBA chooses: the least squared
+// hinge loss on others of both, where the weights are best within the bounds.
 import { Device, ops, Tensor } from 'orthokit';
 import { LvHba } from 'orthokit/bilevel';
 
@@ -7,6 +7,8 @@ import { LvHba } from 'orthokit/bilevel';
 /** @typedef {{ rows: readonly ArrayLike<number>[], count: number, width: number }} Signed rows times ±1, whose last number is the bias', which is not bounded */
 
 export const ridge = 1e-3;
+/** The upper loss counts 1 / (c (k + 1)^exponent) in step k. */
+export const exponent = 0.45;
 
 /** @param {Part} part @param {(label: number) => boolean} isFirst @returns {Signed} */
 export function signed({ rows, labels }, isFirst) {
@@ -64,8 +66,8 @@ export function exactLower(of, bounds) {
   return y;
 }
 
-/** Bounds by LV-HBA, and its own weights. @param {Signed} train @param {Signed} validation @param {{ steps: number, c: number }} options `c`: of the penalty */
-export async function boundsOf(train, validation, { steps, c }) {
+/** Bounds by LV-HBA, and its own weights. @param {Signed} train @param {Signed} validation @param {{ steps: number, c: number, gamma1: number }} options `c`: of the penalty; `gamma1`: of the proximal term of the weights */
+export async function boundsOf(train, validation, { steps, c, gamma1 }) {
   const device = Device.open('cpu', { threads: 1 });
   const { width } = train;
   const count = width - 1;
@@ -130,7 +132,7 @@ export async function boundsOf(train, validation, { steps, c }) {
         own.dispose();
       },
     },
-    { alpha: 0.2, beta: 0.2, eta: 0.2, penalty: { c, p: 0.3 }, bound: 10 },
+    { alpha: 0.2, beta: 0.2, eta: 0.2, gamma1, penalty: { c, p: exponent }, bound: 10 },
   );
   await method.init();
   for (let k = 0; k < steps; ++k) {

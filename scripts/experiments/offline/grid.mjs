@@ -53,9 +53,9 @@ function cloned(data, weights) {
   });
 }
 
-/** @param {{ mode: Mode, lambda: number, seed: number, steps: number }} settings */
-export async function runGrid({ mode, lambda, seed, steps }) {
-  const random = uniform(seed);
+/** @param {{ mode: Mode, lambda: number, seed: number, steps: number, walk?: number | undefined }} settings `walk`: the seed of the walk, where `seed` is that of batches alone */
+export async function runGrid({ mode, lambda, seed, steps, walk }) {
+  const random = uniform(walk ?? seed);
   let cell = 0;
   const data = Array.from({ length: samples }, (_, k) => {
     const from = cell;
@@ -65,6 +65,7 @@ export async function runGrid({ mode, lambda, seed, steps }) {
     cell = next === goal || k % 50 === 49 ? Math.floor(random() * goal) : next;
     return [from, action, next];
   });
+  const batches = walk === undefined ? random : uniform(10 + seed);
   const rows = (/** @type {0 | 2} */ which) => Float32Array.from(data.flatMap((one) => featuresOf(one[which])));
   const done = Float32Array.from(data, ([, , next]) => Number(next === goal));
   const given = {
@@ -76,7 +77,7 @@ export async function runGrid({ mode, lambda, seed, steps }) {
     width: cells,
   };
   const device = Device.open('cpu', { threads: 1 });
-  const weights = await weightsOf(device, given, { mode, lambda, discount, steps, lr: 0.3, random });
+  const weights = await weightsOf(device, given, { mode, lambda, discount, steps, lr: 0.3, random: batches });
   await device.close();
   return {
     result: startValueOf(cloned(data, weights)),

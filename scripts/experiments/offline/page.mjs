@@ -3,7 +3,7 @@ import { drawLines } from '../lines.mjs';
 import { markdown, mean, origin, percent } from '../parts.mjs';
 import { seen } from '../verdicts.mjs';
 import { optimum } from './grid.mjs';
-import { lambdas, modes, sizes, ways } from './run.mjs';
+import { lambdas, modes, sizes, walked, ways } from './run.mjs';
 
 /** @import { Mode } from './learn.mjs' */
 /** @import { Way } from './surgery.mjs' */
@@ -12,7 +12,7 @@ import { lambdas, modes, sizes, ways } from './run.mjs';
 export const seeds = [1, 2, 3, 4, 5];
 
 /** @param {readonly any[]} runs @param {Part} part @param {Mode} mode @param {number} lambda */
-const at = (runs, part, mode, lambda) => runs.filter((run) => run.part === part && run.mode === mode && run.lambda === lambda); // biome-ignore format: one line
+const at = (runs, part, mode, lambda) => runs.filter((run) => run.part === part && run.mode === mode && run.lambda === lambda && run.walk === undefined); // biome-ignore format: one line
 
 /** The runs of the λ that does best. @param {readonly any[]} runs @param {Part} part @param {Mode} mode @returns {{ lambda: number, runs: any[] }} */
 export function best(runs, part, mode) {
@@ -21,10 +21,13 @@ export function best(runs, part, mode) {
   return all.reduce((first, one) => (score(one) > score(first) ? one : first));
 }
 
+/** Results that are nearer to each other are equal: the best policy itself is found but for rounding. */
+const equal = 1e-4;
+
 /** @param {readonly number[]} own @param {readonly number[]} other of the same seeds */
 export function compared(own, other) {
-  const wins = own.filter((x, i) => x > other[i]).length;
-  return wins === own.length ? 'better in every seed' : own.every((x, i) => x < other[i]) ? 'worse in every seed' : `better in ${wins} of ${own.length}`; // biome-ignore format: one line
+  const wins = own.filter((x, i) => x > other[i] + equal).length;
+  return wins === own.length ? 'better in every seed' : own.every((x, i) => x < other[i] - equal) ? 'worse in every seed' : `better in ${wins} of ${own.length}`; // biome-ignore format: one line
 }
 
 /** Verdicts by the page's rules. @param {readonly any[]} runs */
@@ -82,6 +85,12 @@ export function pageOf(runs, effort) {
     '## A grid',
     `6 × 6 cells, 2,000 steps of a walker that mostly knows nothing; the exact value of the policy at the first cell, which is at most ${optimum.toFixed(3)}.`,
     tableOf('grid', (x) => x.toFixed(3)),
+    'A seed draws the walk and the batches. Of one walk at λ 0.5 with five other orders of batches:',
+    markdown(
+      ['gradient', 'walk', `batches of seeds ${seeds.join(', ')}`],
+      walked.map(([mode, walk]) => [mode, `${walk}`, runs.filter((run) => run.walk === walk && run.mode === mode).map(({ result }) => result.toFixed(4)).join(', ')]), // biome-ignore format: one line
+    ),
+    `It is the walk that decides, not the batches: on the first one the orthogonal gradient finds the best policy whatever the order, and on the second and third it does not, in 1,500 steps nor in 4,000.`,
     '## CartPole',
     `${each} steps each of a player that mostly balances (return ${returns.good.toFixed(0)} with seed 1), of one that knows nothing (${returns.random.toFixed(0)}), and of one that does the wrong thing (${returns.wrong.toFixed(0)}); ` +
       'nobody tells which is which. The values are linear in squares of the state, the policy is a linear softmax; its mean return of 50 episodes, at most 200.',
@@ -94,7 +103,7 @@ export function pageOf(runs, effort) {
     markdown(['way', 'old digits before', 'old digits after', 'new digits'], surgery),
     '## Verdicts',
     `**The orthogonal gradient learns the grid: *${verdicts.grid.learned}*; the semi gradient: *${verdicts.grid.semiLearned}*.** The rule: at least 95 % of the best value, at each seed.`,
-    `**Against the true gradient: *${verdicts.grid.whole}* on the grid, *${verdicts.cart.whole}* on CartPole. Against the semi gradient: *${verdicts.grid.semi}* on the grid, *${verdicts.cart.semi}* on CartPole.** Each at its own λ; equal results count as not better.`,
+    `**Against the true gradient: *${verdicts.grid.whole}* on the grid, *${verdicts.cart.whole}* on CartPole. Against the semi gradient: *${verdicts.grid.semi}* on the grid, *${verdicts.cart.semi}* on CartPole.** Each at its own λ; results within ${equal} of each other count as equal, and so as not better.`,
     `**Weights do better than cloning alone: *${verdicts.grid.cloning}* on the grid, *${verdicts.cart.cloning}* on CartPole.** The rule: at each seed.`,
     `**Surgery alone keeps what was learned: *${verdicts.keeps}*.** The rule: 10 % more of the old digits are right than without it, at each seed. A step across a gradient does no harm at first order only, and many of them do.`,
     `**Surgery of a sum keeps more of the first task than the sum: *${verdicts.gentle}*.** The rule: at each seed. It costs ${percent(verdicts.price)} of the new digits in the mean.`,

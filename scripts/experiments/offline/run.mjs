@@ -5,7 +5,7 @@ import { runSurgery } from './surgery.mjs';
 
 /** @import { Mode } from './learn.mjs' */
 /** @import { Way } from './surgery.mjs' */
-/** @typedef {{ revision: number, size: 'full' | 'quick', part: 'grid' | 'cart', mode: Mode, lambda: number, seed: number } | { revision: number, size: 'full' | 'quick', part: 'surgery', way: Way, seed: number }} Settings */
+/** @typedef {{ revision: number, size: 'full' | 'quick', part: 'grid' | 'cart', mode: Mode, lambda: number, seed: number, walk?: number } | { revision: number, size: 'full' | 'quick', part: 'surgery', way: Way, seed: number }} Settings */
 
 export const sizes = {
   full: { steps: 1500, each: 2000, digits: 2000, batches: 200 },
@@ -13,7 +13,10 @@ export const sizes = {
 };
 export const modes = /** @type {Mode[]} */ (['orthogonal', 'true', 'semi']);
 export const ways = /** @type {Way[]} */ (['new alone', 'new, surgery', 'sum', 'sum, surgery']);
-export const lambdas = { grid: [0.4, 0.5, 0.6, 0.7, 0.8, 0.9], cart: [0.5, 0.55, 0.6, 0.65, 0.7, 0.8] };
+export const lambdas = { grid: [0.4, 0.5, 0.6, 0.7, 0.8, 0.9], cart: [0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9] };
+
+/** Gradients and walks of the grid that are tried with other batches. */
+export const walked = /** @type {const} */ ([['orthogonal', 1], ['orthogonal', 2], ['orthogonal', 3], ['semi', 1], ['true', 1]]); // biome-ignore format: one line
 
 /** @param {Settings} settings @returns {Promise<object>} */
 export async function run(settings) {

@@ -72,7 +72,7 @@ export function pageOf(runs, effort) {
   return `${[
     '# A pole and two links',
     `${origin('policy')} The ${effort} of a busy machine.`,
-    `CartPole (at most 200 steps, a point each) and Acrobot (a point less for each step, at most 500; a choice holds for four steps, and counts as one) in JavaScript, and a linear softmax policy. Each gradient is of ${count} trajectories, ` +
+    `CartPole (at most 200 steps, a point each) and Acrobot (a point less for each step, at most 500; a choice holds for four steps, and counts as one) are JavaScript of the repository, whose types the TypeScript compiler checks, and their actions are chosen by a linear softmax policy. Each gradient is of ${count} trajectories, ` +
       `with rewards to go less their mean over the others; products with Hessians take ${count} trajectories of their own, which count. Discount 0.99 in the objective, none in the returns below. Schedules are those of the paper; ` +
       `the *plain* policy gradient is θ ← θ + γ₀ c^(2/3) g. Step sizes are chosen out of three each, by the mean over the whole way of seeds ${seeds.chosen.join(', ')}; the ten seeds of the tables are others. ` +
       `Returns are means of ${episodes} episodes that are played for that alone; the *end* is the last fifth of the way.`,

