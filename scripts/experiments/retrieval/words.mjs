@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { uniform } from '../uniform.mjs';
 import { foundBy } from './found.mjs';
 
 export const k = 10;
@@ -42,6 +43,20 @@ function table() {
   return { words, rows, dim };
 }
 
+/** As many words as are asked for and others to 500, with vectors that are made: those of a plural lie near those of its noun. */
+function madeTable() {
+  const dim = 24;
+  const words = [...new Set([...shown, ...nouns, ...nouns.map((noun) => `${noun}s`)])];
+  while (words.length < 500) words.push(`word ${words.length}`);
+  const random = uniform(1);
+  const rows = Float32Array.from({ length: words.length * dim }, () => random() - 0.5);
+  for (const [i, word] of words.entries()) {
+    const noun = words.indexOf(word.slice(0, -1));
+    if (noun >= 0) for (let j = 0; j < dim; ++j) rows[i * dim + j] = rows[noun * dim + j] + 0.2 * rows[i * dim + j];
+  }
+  return { words, rows, dim };
+}
+
 /** The places of the k largest cosines of a query in f64, ties by the lower place. @param {Float32Array} rows @param {number} dim @param {Float32Array} query */
 function bruteForce(rows, dim, query) {
   /** @type {{ id: number, score: number }[]} */
@@ -62,9 +77,9 @@ function bruteForce(rows, dim, query) {
   return best.map(({ id }) => id);
 }
 
-/** Words found for words, and how exactly. */
-export async function nearestWords() {
-  const { words, rows, dim } = table();
+/** Words found for words, and how exactly. @param {'full' | 'quick'} size quick: of a table that is made */
+export async function nearestWords(size) {
+  const { words, rows, dim } = size === 'full' ? table() : madeTable();
   const places = new Map(words.map((word, i) => [word, i]));
   const placeOf = (/** @type {string} */ word) => /** @type {number} */ (places.get(word));
   const asked = [...shown, ...nouns].map(placeOf);
