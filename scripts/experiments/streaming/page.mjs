@@ -5,13 +5,17 @@ import { sizes } from './run.mjs';
 
 /** Times as many multiplications that windows and whole texts must take. */
 const [windows, texts] = [10, 10];
+/** Times as much of the processor as an early step that a late one may take: if it grew with the steps, it took three times. */
+const mostLate = 1.5;
 
-/** @param {readonly any[]} runs @returns {{ same: string, constant: string, fewer: string, letters: string }} verdicts by the page's rules */
+/** @param {readonly any[]} runs @returns {{ same: string, constant: string, alike: string, shorter: string, fewer: string, letters: string }} verdicts by the page's rules */
 export function judge(runs) {
   const by = (/** @type {(run: any) => boolean} */ isSeen) => inEach(runs, isSeen);
   return {
     same: by(({ apart, letters }) => apart < 1e-5 && letters.apart < 1e-4),
     constant: by(({ bytes: [early, late] }) => late <= early),
+    alike: by(({ times: { early, late } }) => late <= mostLate * early),
+    shorter: by(({ times: { late, window } }) => late < window),
     fewer: by(({ byStep, byWindow }) => byWindow > windows * byStep),
     letters: by(({ letters }) => letters.byWindow > texts * letters.byRing),
   };
@@ -20,15 +24,16 @@ export function judge(runs) {
 /** @param {readonly any[]} runs one a seed @param {string} effort */
 export function pageOf(runs, effort) {
   const { streams, steps, gpt } = sizes.full;
-  const { same, constant, fewer, letters } = judge(runs);
+  const { same, constant, alike, shorter, fewer, letters } = judge(runs);
   const each = (/** @type {(run: any) => string} */ of) => runs.map(of).join(', ');
   const [{ delay, receptiveField, share, byStep, byWindow, letters: own }] = runs;
   const many = (/** @type {number} */ count) => count.toLocaleString('en');
+  const ms = (/** @type {number} */ time) => `${time.toFixed(2)} ms`;
   return `${[
     ...opening('An endless signal', 'streaming', effort),
     `The signal is made: a hum, noise with a memory, and in it short bursts at random times, ${(100 * share).toFixed(0)} % of all places. A network of three convolutions, ` +
       'two of them residual and dilated, is trained by `orthokit/nn` on recorded sequences; its weights go into `continual` layers, which tell with each new input whether ' +
-      `there was a burst ${delay} inputs ago (receptive field ${receptiveField}). ${streams} streams side by side, ${many(steps)} steps; none of them was trained on. Multiplications are counted from the shapes of the weights, for one stream; a window is the receptive field, which tells one place when it is read anew. Times are not compared here: those of a busy machine would say nothing.`,
+      `there was a burst ${delay} inputs ago (receptive field ${receptiveField}). ${streams} streams side by side, ${many(steps)} steps; none of them was trained on. Multiplications are counted from the shapes of the weights, for one stream; a window is the receptive field, which tells one place when it is read anew. Times are those of the processor, all threads together: a busy machine makes them longer by some part, but not by the steps before.`,
     markdown(
       ['', `seeds 1 to ${runs.length}`],
       [
@@ -38,6 +43,12 @@ export function pageOf(runs, effort) {
         ['multiplications of a window', many(byWindow)],
         [`bytes of tensors after ${many(steps / 4)} steps`, each(({ bytes }) => many(bytes[0]))],
         [`after ${many(steps)}`, each(({ bytes }) => many(bytes[1]))],
+        [
+          `processor time of a step, mean of ${many(steps / 8)} after the first ${many(steps / 4)}`,
+          each(({ times }) => ms(times.early)),
+        ],
+        [`of the last ${many(steps / 8)}`, each(({ times }) => ms(times.late))],
+        ['processor time of a window, mean of 40', each(({ times }) => ms(times.window))],
         ['largest difference of the two', each(({ apart }) => apart.toExponential(1))],
       ],
     ),
@@ -53,6 +64,8 @@ export function pageOf(runs, effort) {
     '## Verdicts',
     `**Steps give what windows give: *${same}*.** The rule: the last step is less than 1e-5 from the network over its window, and logits of letters less than 1e-4, at each seed.`,
     `**${many(steps)} steps take no more memory than ${many(steps / 4)}: *${constant}*.** The rule: no more bytes of tensors, at each seed. Each step runs the same operations on the same shapes.`,
+    `**A step costs the same after ${many(steps)} as after ${many(steps / 4)}: *${alike}*.** The rule: the last steps take at most ${mostLate} times the processor's time, at each seed. Were each step to look at all before it, they took three times as long.`,
+    `**A step takes less of the processor than a window: *${shorter}*.** The rule: at each seed. A window takes ${each(({ times }) => (times.window / times.late).toFixed(1))} times as much; by multiplications it were ${receptiveField} times, but each operation of a step has little to do once it has begun.`,
     `**A step takes at least ${windows} times fewer multiplications than a window: *${fewer}*.** The rule: at each seed.`,
     `**A letter with a ring takes at least ${texts} times fewer than from the whole window: *${letters}*.** The rule: at each seed.`,
   ].join('\n\n')}\n`;

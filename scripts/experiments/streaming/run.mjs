@@ -42,7 +42,10 @@ async function byStream(device, net, { streams, steps }, seed) {
   const part = Math.floor(steps / 4);
   /** Bytes of tensors after so many steps. @type {number[]} */
   const bytes = [];
-  let apart = 0;
+  /** Processor milliseconds of a step after the first quarter and at the end, of all threads, each a mean of so many steps. */
+  let [early, late] = [0, 0];
+  const measured = Math.floor(part / 2);
+  let [apart, window] = [0, 0];
   for (let t = 0; t < steps; ++t) {
     const all = draws.map((draw) => draw());
     inputs.push(Float32Array.from(all, ({ value }) => value));
@@ -50,8 +53,12 @@ async function byStream(device, net, { streams, steps }, seed) {
     if (inputs.length > receptiveField) inputs.shift();
     if (labels.length > delay + 1) labels.shift();
     const x = Tensor.from(device, inputs.at(-1), [streams, 1]);
+    const since = process.cpuUsage();
     const y = net.step(x);
     const logits = y && (await y.read());
+    const spent = milliseconds(since) / measured;
+    if (t > part && t <= part + measured) early += spent;
+    if (t >= steps - measured) late += spent;
     x.dispose();
     y?.dispose();
     if (t === part || t === steps - 1) bytes.push(device.info.memory.bytes);
@@ -62,25 +69,39 @@ async function byStream(device, net, { streams, steps }, seed) {
       counts.found += Number(isFound);
       counts.there += Number(isThere);
     }
-    if (t === steps - 1) apart = await fromWindow(device, net, inputs, logits);
+    if (t === steps - 1) ({ apart, window } = await fromWindow(device, net, inputs, logits));
   }
   const [precision, recall] = [counts.right / Math.max(1, counts.found), counts.right / Math.max(1, counts.there)];
-  return { delay, receptiveField, precision, recall, share: counts.there / (streams * (steps - receptiveField)), bytes, apart }; // biome-ignore format: one line
+  return { delay, receptiveField, precision, recall, share: counts.there / (streams * (steps - receptiveField)), bytes, times: { early, late, window }, apart }; // biome-ignore format: one line
 }
 
-/** The distance of the last step from the network over its whole window. @param {Device} device @param {ReturnType<typeof streamed>} net @param {Float32Array[]} inputs @param {ArrayLike<number>} logits */
+/** Time of the processor, of all threads. @param {NodeJS.CpuUsage} since */
+function milliseconds(since) {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
+}
+
+/** The distance of the last step from the network over its whole window, and what a window takes of the processor. @param {Device} device @param {ReturnType<typeof streamed>} net @param {Float32Array[]} inputs @param {ArrayLike<number>} logits */
 async function fromWindow(device, net, inputs, logits) {
   const streams = logits.length;
   const time = inputs.length;
   const data = Float32Array.from({ length: streams * time }, (_, at) => inputs[at % time][Math.floor(at / time)]);
   const x = Tensor.from(device, data, [streams, 1, time]);
-  const y = net.forward(x);
-  const whole = await y.read();
-  for (const tensor of [x, y]) tensor.dispose();
+  const windows = 40;
+  /** @type {ArrayLike<number>} */
+  let whole = [];
+  const since = process.cpuUsage();
+  for (let i = 0; i < windows; ++i) {
+    const y = net.forward(x);
+    whole = await y.read();
+    y.dispose();
+  }
+  const window = milliseconds(since) / windows;
+  x.dispose();
   // The place in the middle sees the whole window.
   let apart = 0;
   for (let i = 0; i < streams; ++i) apart = Math.max(apart, Math.abs(logits[i] - whole[i * time + (time - 1) / 2]));
-  return apart;
+  return { apart, window };
 }
 
 /** Letters at the end of the context, with a ring and from the whole window. @param {Device} device @param {{ width: number, heads: number, blocks: number, context: number }} options @param {number} seed */
