@@ -27,6 +27,10 @@ export function pageOf(runs, effort) {
   const { order, graph: graphs, modes: byModes } = judge(runs);
   const { digits, starts } = clustered.full;
   const { letters, fonts, unseen, others } = runs[0].counts;
+  const gains = runs.map(({ found }) => {
+    const [more, less] = [graph, kmeans].map((way) => found.find((/** @type {any} */ one) => one.way === way).right);
+    return (100 * (more - less)).toFixed(2);
+  });
   const isEnd = runs.some(({ found }) => found.some((/** @type {any} */ { lambda }) => lambda === lambdas.at(-1)));
   const rows = Object.keys(ways).map((way) => {
     const own = runs.map(({ found }) => found.find((/** @type {any} */ one) => one.way === way));
@@ -48,7 +52,7 @@ export function pageOf(runs, effort) {
     ),
     '## Verdicts',
     `**Prototypes, Laplacian, K-means, in this order: *${order}*.** The rule: right in ever more queries at each seed, of plain prototypes, LaplacianShot and K-means as they are in the table.`,
-    `**The graph makes K-means better (SLK-Means): *${graphs}*.** The rule: right in more queries at each seed.`,
+    `**The graph makes K-means better (SLK-Means): *${graphs}*.** The rule: right in more queries at each seed. Of 100 queries these are ${gains.join(', ')} more, where an interval over tasks is about one each way.`,
     `**Laplacian K-modes put digits in clusters better than K-means: *${byModes}*.** The rule: right in more digits at each seed.`,
     'Queries of one task are of all its letters in equal numbers, which favours clusters: K-means knows the letters of a task by the queries themselves. Where they are unlike in number, ' +
       'moving the queries to the mean of the examples does harm ([guide](../guide/few-shot.md#which-option-matters-first)).',
