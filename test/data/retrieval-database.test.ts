@@ -10,6 +10,7 @@ import { normal, uniform } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { settledMemory } from '../support/settled.ts';
 import { bruteForce, type Metric, type Named, rowsOf } from './brute.ts';
+import { anyStep, keptRows, Model } from './database-model.ts';
 
 const metrics = ['cosine', 'dot', 'l2'] as const;
 const dtypes = ['f32', 'f16', 'i8'] as const;
@@ -97,82 +98,26 @@ describe.each(devices)('RetrievalDatabase on %s', (kind) => {
     expect((await db.search(new Float32Array(0), 1)).ids.length).toBe(0);
   });
 
-  const integer = fc.integer({ min: -3, max: 3 });
-  const step = fc.oneof(
-    fc.record({
-      kind: fc.constant('add' as const),
-      rows: fc.array(fc.tuple(integer, integer, integer), { maxLength: 12 }),
-      ids: fc.option(fc.uniqueArray(fc.nat(40), { minLength: 12, maxLength: 12 })),
-    }),
-    fc.record({ kind: fc.constant('remove' as const), ids: fc.uniqueArray(fc.nat(40), { maxLength: 8 }) }),
-    fc.record({
-      kind: fc.constant('search' as const),
-      query: fc.tuple(integer, integer, integer),
-      k: fc.integer({ min: 1, max: 9 }),
-    }),
-    fc.record({ kind: fc.constant('reopen' as const), keep: fc.boolean() }),
-    fc.record({ kind: fc.constant('gather' as const), at: fc.array(fc.nat(1000), { maxLength: 5 }) }),
-  );
-
   it('agrees with a map of rows through any changes, searches and files', { timeout: 60_000 }, async () => {
     using folder = new Folder();
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...metrics),
-        fc.constantFrom('f32' as const, 'f16' as const),
-        fc.array(step, { maxLength: 14 }),
+        fc.constantFrom(...dtypes),
+        fc.array(anyStep, { maxLength: 14 }),
         async (metric, dtype, steps) => {
-          let db = new RetrievalDatabase(device, 3, { metric, dtype });
-          const model = new Map<number, readonly number[]>();
-          const isZero = (row: readonly number[]): boolean => metric === 'cosine' && row.every((x) => x === 0);
-          let next = 0;
+          const db = new RetrievalDatabase(device, 3, { metric, dtype });
+          const model = new Model(db, await keptRows(device, dtype), folder.file('x'));
           for (const one of steps) {
-            if (one.kind === 'add') {
-              const ids = one.rows.map((_, i) => (one.ids ? one.ids[i]! : next + i));
-              const call = db.add(Float32Array.from(one.rows.flat()), one.ids ? ids : undefined);
-              if (ids.some((id) => model.has(id)) || one.rows.some(isZero)) {
-                await expect(call).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
-              } else {
-                expect([...(await call)]).toEqual(ids);
-                for (const [i, id] of ids.entries()) model.set(id, one.rows[i]!);
-                next = Math.max(next, ...ids.map((id) => id + 1));
-              }
-            } else if (one.kind === 'remove') {
-              const call = db.remove(one.ids);
-              if (one.ids.every((id) => model.has(id))) {
-                await call;
-                for (const id of one.ids) model.delete(id);
-              } else {
-                await expect(call).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
-              }
-            } else if (one.kind === 'search') {
-              const call = db.search(Float32Array.from(one.query), one.k);
-              if (one.k > model.size || isZero(one.query)) {
-                await expect(call).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
-              } else {
-                const rows: Named[] = [...model].map(([id, row]) => ({ id, row }));
-                const expected = bruteForce(metric, one.query, rows, one.k);
-                expect(await call).toEqual({
-                  ids: Int32Array.from(expected.ids),
-                  scores: Float32Array.from(expected.scores),
-                });
-              }
-            } else if (one.kind === 'reopen') {
-              await db.save(folder.file('x'));
-              db.dispose();
-              db = await RetrievalDatabase.open(device, folder.file('x'), { keep: one.keep });
-            } else {
-              const all = [...model.keys()];
-              const ids = all.length === 0 ? [] : one.at.map((i) => all[i % all.length]!);
-              using rows = await db.gather(Int32Array.from(ids));
-              expect([...(await rows.read())]).toEqual(ids.flatMap((id) => [...model.get(id)!].map((x) => x + 0)));
-            }
-            expect(db.size).toBe(model.size);
+            // Calls of one step all begin before any of them ends.
+            const ends = (one.kind === 'together' ? one.calls : [one]).map((call) => model.start(call));
+            for (const end of ends) await end();
+            expect(model.db.size).toBe(model.rows.size);
           }
-          db.dispose();
+          model.db.dispose();
         },
       ),
-      { numRuns: isEmulated ? 25 : 120, seed: 7 },
+      { numRuns: isEmulated ? 20 : 100, seed: 7 },
     );
   });
 
@@ -346,6 +291,36 @@ describe.each(onlyCpu)('RetrievalDatabase, whatever the device', (kind) => {
       const { ids } = await db.search(Float32Array.from(normal(50, 2)), 2000);
       expect(turns.mock.calls.length).toBeGreaterThan(5);
       for (let q = 0; q < 50; ++q) expect(new Set(ids.subarray(2000 * q, 2000 * q + 2000)).size).toBe(2000);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
+  it('gives others a turn while it puts many ids in order', async () => {
+    using db = new RetrievalDatabase(device, 1, { metric: 'dot' });
+    const turns = vi.spyOn(Turns.prototype, 'next');
+    const within = async (most: number, call: Promise<unknown>): Promise<void> => {
+      await call;
+      expect(turns.mock.calls.length).toBeGreaterThan(most);
+      turns.mockClear();
+    };
+    vi.spyOn(Turns.prototype, 'isDue', 'get').mockReturnValue(true);
+    try {
+      const count = 2 ** 16;
+      const rows = new Float32Array(count).fill(1);
+      // Four parts a pass: nine passes put so many ids in order, and one finds rows in four parts each; rows that come
+      // between others are put in order with those, twice as many, in eight.
+      const places = Int32Array.from(rows.keys());
+      await within(3, db.add(rows));
+      await within(50, db.add(rows, places.map((i) => 4 * count - 2 * i))); // biome-ignore format: one line
+      await within(50 + 60, db.add(rows, places.map((i) => 4 * count - 2 * i - 1))); // biome-ignore format: one line
+      expect(db.size).toBe(3 * count);
+      using some = await db.gather(places);
+      expect(some.shape).toEqual([count, 1]);
+      turns.mockClear();
+      await within(35 + 30, db.remove(places.toReversed()));
+      const { ids } = await db.search(Float32Array.of(1), 3);
+      expect(ids).toEqual(Int32Array.of(2 * count + 1, 2 * count + 2, 2 * count + 3));
     } finally {
       vi.restoreAllMocks();
     }

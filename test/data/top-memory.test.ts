@@ -1,6 +1,6 @@
 // Devices: cpu
 import { describe, expect, it } from 'vitest';
-import { uniform } from '../../lib/core/philox.ts';
+import { uniform, uniforms } from '../../lib/core/philox.ts';
 import { TopMemory } from '../../lib/data/index.ts';
 import { Device, Tensor } from '../../lib/index.ts';
 
@@ -11,6 +11,9 @@ describe('the host generator', () => {
     const device = Device.open('cpu');
     const expected = await Tensor.rand(device, [65], { dtype: 'f64', seed: 2 ** 40 + 7, stream: 3, offset: 5 }).read();
     expect(Array.from({ length: 65 }, (_, i) => uniform(2 ** 40 + 7, 3, i + 5))).toEqual([...expected]);
+    // Two elements are of one block: spans begin and end at either.
+    for (const [from, to] of [[0, 65], [1, 65], [1, 64], [2, 3], [3, 4], [4, 4]] as const) // biome-ignore format: one line
+      expect(uniforms(2 ** 40 + 7, 3, 5 + from, to - from)).toEqual(expected.subarray(from, to));
   });
 });
 
@@ -24,7 +27,10 @@ describe('TopMemory', () => {
   it('draws in proportion to counts', () => {
     const counts = new Map<number, number>();
     const draws = 100_000;
-    for (const id of filled().sample(draws, { size: 50, weighted: true })) counts.set(id, (counts.get(id) ?? 0) + 1);
+    const memory = filled();
+    for (let call = 0; call < 2; ++call)
+      for (const id of memory.sample(draws / 2, { size: 50, weighted: true }))
+        counts.set(id, (counts.get(id) ?? 0) + 1);
     let chi2 = 0;
     for (let id = 0; id < 50; ++id) {
       const expected = (draws * (50 - id)) / 1275;
@@ -42,6 +48,22 @@ describe('TopMemory', () => {
     expect(new Set(memory.sample(1000, { size: 2 }))).toEqual(new Set([0, 3]));
     expect(new Set(memory.sample(1000, { size: 0.001 }))).toEqual(new Set([0]));
     expect(memory.sample(0, { size: 1 })).toEqual(new Int32Array(0));
+  });
+
+  it('draws what Tensor.rand draws in stream 1, in calls of any size', async () => {
+    const device = Device.open('cpu');
+    const memory = new TopMemory({ seed: 9 });
+    memory.record(Int32Array.of(5, 6, 7));
+    const parts = [1, 4, 2, 9].flatMap((n) => [...memory.sample(n, { size: 3 })]);
+    const shares = await Tensor.rand(device, [16], { dtype: 'f64', seed: 9, stream: 1 }).read();
+    expect(parts).toEqual([...shares].map((share) => 5 + Math.floor(3 * share)));
+  });
+
+  it('holds the event loop for 65,536 draws at most', () => {
+    const memory = filled();
+    expect(memory.sample(2 ** 16, { size: 1 }).length).toBe(2 ** 16);
+    expect(() => memory.sample(2 ** 16 + 1, { size: 1 })).toThrow('n must be a whole number from 0 to 65536');
+    expect(memory.state.offset).toBe(2 ** 16);
   });
 
   it('goes on from its state', () => {

@@ -18,6 +18,15 @@ describe('the experiment of retrieval', () => {
     for (const share of same) expect(share).toBeGreaterThan(0.95);
   });
 
+  it('finds words of a table that is made, as a comparison with all rows does, and their plurals', async () => {
+    const found = await run({ revision: 1, size: 'quick', kind: 'words' });
+    const { count, asked, same, inOrder, plurals, nearest } = found as Extract<typeof found, { count: number }>;
+    expect([count, asked, inOrder, plurals]).toEqual([500, 48, true, 1]);
+    expect(same[0]).toBe(1);
+    for (const share of same) expect(share).toBeGreaterThan(0.98);
+    expect(nearest.map(([first]) => first)).toContain('piano');
+  });
+
   it('has a page with all figures, and verdicts by its rules', () => {
     const signs = { signs: [65, 66], five: 0.876 };
     const letters = (first: number, same = [1, 0.998]) => ({ kind: 'letters', from: 'sans', to: 'serif', first, same, ...signs });

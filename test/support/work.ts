@@ -8,7 +8,10 @@ export interface Work {
   readonly operations: number;
   /** Bytes of all tensors of each operation, once each. */
   readonly bytes: number;
-  /** 2 · rows · columns · depth of products, by numbers or packed codes. */
+  /**
+   * 2 · rows · columns · depth of products, by numbers or packed codes; of attention to cached places, of each query with
+   * all keys, and of its weights with all values.
+   */
   readonly productFlops: number;
 }
 
@@ -26,6 +29,10 @@ export async function workOf(call: () => unknown): Promise<Work> {
       if (device === undefined) return false;
       operations += 1;
       for (const tensor of new Set(values.flat().filter(isTensor))) bytes += tensor.byteLength;
+      if (name === 'cached_attention') {
+        const [qkv, , , keys, cached] = values as [Tensor, unknown, unknown, Tensor, Tensor];
+        productFlops += 2 * qkv.shape[1]! * (keys.size + cached.size);
+      }
       const places = products[name];
       if (places) {
         const [a, c] = places.map((i) => values[i] as Tensor) as [Tensor, Tensor];

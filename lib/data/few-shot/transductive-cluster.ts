@@ -21,7 +21,7 @@ export interface TransductiveClusterOptions extends ClusterOptions, TaskOptions<
   supportLabels: Int32Array | readonly number[];
   /** Rows whose labels are asked for, `[q, d]`, or `[tasks, q, d]`, of the same dtype. It has no default. */
   query: Tensor;
-  /** Number of classes, from 1 on. It has no default. */
+  /** Number of classes, from 1 to the rows of a support. It has no default. */
   classes: number;
   /**
    * `'means'`: centers are means (SLK-Means, and K-means for λ = 0); `'modes'`: they are found by mean shift (SLK-MS);
@@ -111,6 +111,8 @@ export async function transductiveCluster(options: TransductiveClusterOptions): 
   const queries = query.shape[rank - 2]!;
   const tasks = front[0] ?? 1;
   const { classes, mode, shift } = given;
+  if (classes > supports)
+    throw refusal(where, 'classes', `be at most ${supports}, the rows of the support of a task`, classes);
   const form = given.normalize ?? (baseMean ? 'cl2n' : 'l2n');
   if (form === 'cl2n' && !baseMean) throw refusal(where, 'baseMean', 'be given for cl2n', shown(baseMean));
   if (form !== 'cl2n' && baseMean) throw refusal(where, 'normalize', "be 'cl2n' with a baseMean", shown(form));

@@ -2,7 +2,7 @@ import * as check from '../../core/check.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
-import { uniform } from '../../core/philox.ts';
+import { uniforms } from '../../core/philox.ts';
 import {
   flag,
   portion,
@@ -198,7 +198,8 @@ export class RetrievalConditioner {
   #draw(count: number, rate: number): Uint8Array {
     const mask = new Uint8Array(count);
     if (rate === 0) return mask;
-    for (let i = 0; i < count; ++i) mask[i] = Number(uniform(this.#options.seed, 0, this.#offset + i) < rate);
+    for (const [i, share] of uniforms(this.#options.seed, 0, this.#offset, count).entries())
+      mask[i] = Number(share < rate);
     this.#offset += count;
     return mask;
   }

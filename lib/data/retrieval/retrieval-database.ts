@@ -8,9 +8,10 @@ import { Owned } from '../../core/owned.ts';
 import { flag, kind, readOptions, type Schema, type Watchers, watchers, word } from '../../core/schema.ts';
 import { Task, type TaskOptions } from '../../core/task.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
+import type { Steps } from '../../core/turns.ts';
 import { checkPath, type Progress, type TransferOptions } from '../../files/transfer.ts';
 import { bytesOf, emptyParts, encode, type RowDtype, take } from '../rows/form.ts';
-import { ascendingOrder, idLimit, isAscending, othersThan, placeOf, readIds } from '../rows/ids.ts';
+import { copyIds, type GivenIds, idLimit, idsAt, idsFrom, orderOf, othersThan, placeOf, readIds } from '../rows/ids.ts';
 import { type Metric, metrics, mostColumns, RowFile, rowDtypes, rowsAtOnce, writeRows } from '../rows/row-file.ts';
 import { Segment, type SegmentForm, unfitRow } from '../rows/segment.ts';
 import { Snapshot } from '../rows/snapshot.ts';
@@ -64,6 +65,8 @@ const searchSchema: Schema<Pick<Watchers<never>, 'signal'>> = {
 const mostRowsAtOnce = 2 ** 16;
 /** Bytes of rows that are joined into one tensor when some are added. */
 const mostJoined = 2 ** 30;
+/** Ids that are looked up between two moments at which others may have a turn. */
+const lookedUp = 2 ** 12;
 
 /**
  * Rows of numbers under ids, and an exact search of those nearest to a query: embeddings of images, words or documents.
@@ -166,46 +169,45 @@ export class RetrievalDatabase {
   async add(rows: Tensor | Float32Array, ids?: Int32Array | BigInt64Array | readonly number[]): Promise<Int32Array> {
     const op = 'RetrievalDatabase.add';
     this.#checkAlive(op);
-    const named = ids === undefined ? undefined : readIds(op, ids);
+    const given = ids === undefined ? undefined : copyIds(op, ids);
     const owned = new Owned<Tensor>();
     try {
       const x = owned.add(this.#copy(op, 'rows', rows));
       const count = x.shape[0]!;
-      if (named && named.length !== count)
-        throw refusal(op, 'ids', `be ${count}, one a row`, named.length, 'ERR_SHAPE');
-      return await this.#inTurn(undefined, () => this.#add(op, x, named, owned));
+      if (given && given.length !== count)
+        throw refusal(op, 'ids', `be ${count}, one a row`, given.length, 'ERR_SHAPE');
+      return await this.#inTurn(undefined, () => this.#add(op, x, given, owned));
     } finally {
       owned.dispose();
     }
   }
 
-  async #add(op: string, x: Tensor<'f32'>, named: Int32Array | undefined, owned: Owned<Tensor>): Promise<Int32Array> {
+  async #add(op: string, x: Tensor<'f32'>, given: GivenIds | undefined, owned: Owned<Tensor>): Promise<Int32Array> {
     this.#checkAlive(op);
     const count = x.shape[0]!;
-    if (!named && this.#next + count > idLimit)
+    if (!given && this.#next + count > idLimit)
       throw refusal(op, 'ids', `be given where the next is ${this.#next}`, `none for ${count} rows`);
-    const ids = named ?? Int32Array.from({ length: count }, (_, i) => this.#next + i);
-    if (count === 0) return ids;
-    for (const [i, id] of named?.entries() ?? [])
-      if (this.#segments.some((segment) => placeOf(segment.ids, id) >= 0))
-        throw refusal(op, `ids[${i}]`, 'be new', `${id}, which is there already`);
     using task = new Task<never>(this.device);
+    const { ids, order } = given
+      ? await task.run(readIds(op, given))
+      : { ids: await task.run(idsFrom(this.#next, count)), order: undefined };
+    if (count === 0) return ids;
+    if (given) await task.run(this.#checkNew(op, ids));
     const bad = await unfitRow(task, this.#form, { rows: x });
     if (bad) throw refusal(op, `rows[${bad.row}]`, bad.must, 'another row');
-    const order = isAscending(ids) ? undefined : ascendingOrder(ids);
     const sorted = order ? (take({ rows: x }, order, owned).rows as Tensor<'f32'>) : x;
     using parts = new Owned<Tensor>();
-    const encoded = encode(sorted, this.dtype, parts);
+    const encoded = encode(sorted, this.dtype, owned, parts);
     if (this.dtype === 'f16') {
       const lost = await unfitRow(task, this.#form, encoded);
       if (lost) throw refusal(op, `rows[${order ? order[lost.row] : lost.row}]`, `${lost.must} in f16`, 'another row');
     }
-    this.#checkAlive(op);
     // The caller may do with its array what it likes.
-    const ascending = order ? order.map((i) => ids[i]!) : ids.slice();
+    const ascending = order ? await task.run(idsAt(ids, order)) : ids.slice();
+    this.#checkAlive(op);
     const made = [Segment.of(this.#form, ascending, encoded, parts)];
     try {
-      this.#replace(this.#joined([...this.#segments, ...made], made), made);
+      this.#replace(await this.#joined(op, task, [...this.#segments, ...made], made), made);
     } catch (error) {
       for (const segment of made) segment.release();
       throw error;
@@ -223,16 +225,18 @@ export class RetrievalDatabase {
   async remove(ids: Int32Array | BigInt64Array | readonly number[]): Promise<void> {
     const op = 'RetrievalDatabase.remove';
     this.#checkAlive(op);
-    const named = readIds(op, ids);
-    await this.#inTurn(undefined, () => this.#remove(op, named));
+    const given = copyIds(op, ids);
+    await this.#inTurn(undefined, () => this.#remove(op, given));
   }
 
-  async #remove(op: string, ids: Int32Array): Promise<void> {
+  async #remove(op: string, given: GivenIds): Promise<void> {
     this.#checkAlive(op);
-    if (ids.length === 0) return;
-    using now = this.#snapshot();
-    const gone = new Map(now.locate(op, ids).map(({ segment, places }) => [segment, places]));
     using task = new Task<never>(this.device);
+    using now = this.#snapshot();
+    const { ids } = await task.run(readIds(op, given));
+    if (ids.length === 0) return;
+    const located = await task.run(now.locate(op, ids));
+    const gone = new Map(located.map(({ segment, places }) => [segment, places]));
     const rest: Segment[] = [];
     const made: Segment[] = [];
     try {
@@ -240,7 +244,7 @@ export class RetrievalDatabase {
         const places = gone.get(segment);
         if (!places) rest.push(segment);
         if (!places || places.length === segment.size) continue;
-        const view = Segment.without(segment, places);
+        const view = await task.run(Segment.without(segment, places));
         if (view) {
           made.push(view);
           rest.push(view);
@@ -250,12 +254,7 @@ export class RetrievalDatabase {
         using passing = new Owned<Tensor>();
         const kept = othersThan(places, segment.size);
         const parts = take(await segment.rows(op, task, passing), kept, owned);
-        const left = Segment.of(
-          this.#form,
-          kept.map((place) => segment.ids[place]!),
-          parts,
-          owned,
-        );
+        const left = Segment.of(this.#form, await task.run(idsAt(segment.ids, kept)), parts, owned);
         made.push(left);
         rest.push(left);
       }
@@ -339,7 +338,7 @@ export class RetrievalDatabase {
     const next = this.#next;
     using task = new Task<never>(this.device, { signal });
     const { dim, metric, dtype } = this;
-    const { ids } = now;
+    const ids = await task.run(now.ids());
     const step = Math.min(mostRowsAtOnce, rowsAtOnce(bytesOf(dtype, dim)));
     const spans = async function* (name: string): AsyncGenerator<ArrayBufferView, void> {
       for (let from = 0; from < ids.length; from += step) {
@@ -398,6 +397,16 @@ export class RetrievalDatabase {
     check.alive(op, 'the database', this);
   }
 
+  /** @throws ERR_ARGUMENT for ids that are there already */
+  *#checkNew(op: string, ids: Int32Array): Steps<void> {
+    for (let i = 0; i < ids.length; ++i) {
+      if (i % lookedUp === 0) yield;
+      const id = ids[i]!;
+      if (this.#segments.some((segment) => placeOf(segment.ids, id) >= 0))
+        throw refusal(op, `ids[${i}]`, 'be new', `${id}, which is there already`);
+    }
+  }
+
   /** Makes a change once all those asked for before are made. */
   #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     const before = this.#last;
@@ -419,12 +428,12 @@ export class RetrievalDatabase {
    * The last segments joined as long as one is at most twice the next one's size, so that there are few of them however
    * few rows come at a time. New ones go to `made` as well.
    */
-  #joined(segments: readonly Segment[], made: Segment[]): Segment[] {
+  async #joined(op: string, task: Task<never>, segments: readonly Segment[], made: Segment[]): Promise<Segment[]> {
     const all = [...segments];
     for (;;) {
       const [a, b] = all.slice(-2);
       if (!a || !b || a.size > 2 * b.size || (a.size + b.size) * bytesOf(this.dtype, this.dim) > mostJoined) return all;
-      const both = this.#join(a, b);
+      const both = await this.#join(op, task, a, b);
       if (!both) return all;
       made.push(both);
       all.splice(-2, 2, both);
@@ -432,12 +441,15 @@ export class RetrievalDatabase {
   }
 
   /** One segment of two, if they are on the device. */
-  #join(a: Segment, b: Segment): Segment | undefined {
+  async #join(op: string, task: Task<never>, a: Segment, b: Segment): Promise<Segment | undefined> {
     const [first, second] = [a.resident, b.resident];
     if (!first || !second) return undefined;
     const ids = new Int32Array(a.size + b.size);
     ids.set(a.ids);
     ids.set(b.ids, a.size);
+    const order = await task.run(orderOf(ids));
+    const ascending = order ? await task.run(idsAt(ids, order)) : ids;
+    this.#checkAlive(op);
     using owned = new Owned<Tensor>();
     const parts = emptyParts(this.device, this.dtype, this.dim, ids.length, owned);
     for (const [name, all] of Object.entries(parts)) {
@@ -445,15 +457,8 @@ export class RetrievalDatabase {
       using lower = all.rows(a.size);
       ops.copy(this.device, { x: [first[name]!, second[name]!], out: [upper, lower] });
     }
-    if (isAscending(ids)) return Segment.of(this.#form, ids, parts, owned);
-    const order = ascendingOrder(ids);
+    if (!order) return Segment.of(this.#form, ascending, parts, owned);
     using sorted = new Owned<Tensor>();
-    const inOrder = take(parts, order, sorted);
-    return Segment.of(
-      this.#form,
-      order.map((place) => ids[place]!),
-      inOrder,
-      sorted,
-    );
+    return Segment.of(this.#form, ascending, take(parts, order, sorted), sorted);
   }
 }

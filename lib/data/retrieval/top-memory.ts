@@ -1,5 +1,5 @@
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
-import { uniform } from '../../core/philox.ts';
+import { uniforms } from '../../core/philox.ts';
 import { flag, type Option, readOptions, required, type Schema, whole } from '../../core/schema.ts';
 import { checkIds } from '../rows/ids.ts';
 
@@ -41,7 +41,10 @@ const size: Option<number> = {
 const schema: Schema<TopMemoryOptions> = { seed: required(whole(0, 0, Number.MAX_SAFE_INTEGER)) };
 const sampleSchema: Schema<{ size: number; weighted: boolean }> = { size, weighted: flag(false) };
 
-const mostDraws = 2 ** 24;
+/** Draws of one call, which holds the event loop for some tens of milliseconds. */
+const mostDraws = 2 ** 16;
+/** Not that of a `RetrievalConditioner`, which may have the same seed. */
+const streamOfDraws = 1;
 
 /**
  * The number of times that each id was found in training, and pseudo-queries drawn from those found most often: a
@@ -114,8 +117,9 @@ export class TopMemory {
   }
 
   /**
-   * `n` ids, each drawn anew from those recorded most often: of equal counts the lower ids.
-   * @param n whole, from 0 to 2²⁴
+   * `n` ids, each drawn anew from those recorded most often: of equal counts the lower ids. Several calls draw what one
+   * would.
+   * @param n whole, from 0 to 2¹⁶: the draws are made before the call returns
    * @throws ERR_ARGUMENT for numbers out of range, and while nothing has been recorded
    */
   sample(n: number, options: TopSampleOptions): Int32Array {
@@ -132,10 +136,9 @@ export class TopMemory {
       total += weighted ? this.#order[i]![1] : 1;
       ends[i] = total;
     }
-    const drawn = Int32Array.from({ length: n }, (_, i) => {
-      const at = uniform(this.#seed, 0, this.#offset + i) * total;
-      return this.#order![firstAbove(ends, at)]![0];
-    });
+    const drawn = new Int32Array(n);
+    for (const [i, share] of uniforms(this.#seed, streamOfDraws, this.#offset, n).entries())
+      drawn[i] = this.#order[firstAbove(ends, share * total)]![0];
     this.#offset += n;
     return drawn;
   }

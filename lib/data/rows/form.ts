@@ -33,8 +33,9 @@ export function emptyParts(device: Device, dtype: RowDtype, dim: number, rows: n
   return parts;
 }
 
-/** Numbers in f32 in the form of a dtype; the tensors belong to `owned`. Queued. */
-export function encode(x: Tensor<'f32'>, dtype: RowDtype, owned: Owned<Tensor>): Parts {
+/** Numbers in f32 in the form of a dtype. The tensors belong to `owned`, where those of f32 move from `before`. */
+export function encode(x: Tensor<'f32'>, dtype: RowDtype, before: Owned<Tensor>, owned: Owned<Tensor>): Parts {
+  if (dtype === 'f32') return { rows: owned.add(before.release(x)) };
   const { device, shape } = x;
   const [count, dim] = shape as [number, number];
   const parts = emptyParts(device, dtype, dim, count, owned);

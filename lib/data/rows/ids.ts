@@ -1,6 +1,13 @@
 // Names of rows: whole numbers that 31 bits hold.
 import { refusal, shown } from '../../core/errors.ts';
 import { checkAttached } from '../../core/host-data.ts';
+import type { Steps } from '../../core/turns.ts';
+
+/** Ids that are worked on between two moments at which others may have a turn: some hundred microseconds. */
+const stride = 2 ** 14;
+/** Ids of 31 bits are put in order by three digits. */
+const digitBits = 11;
+const digitMask = 2 ** digitBits - 1;
 
 /** One more than the largest id. */
 export const idLimit: number = 2 ** 31;
@@ -16,23 +23,49 @@ export function checkIds(op: string, ids: unknown): asserts ids is Int32Array {
 /** Ids of any kind that a caller may have. */
 export type GivenIds = Int32Array | BigInt64Array | readonly number[];
 
-/** A copy of ids as 31 bits hold them. @throws ERR_ARGUMENT for what is none, and for ids that stand twice */
-export function readIds(op: string, ids: unknown): Int32Array {
+/** A copy of ids as they were given. @throws ERR_ARGUMENT for what cannot hold any */
+export function copyIds(op: string, ids: unknown): GivenIds {
   if (!(ids instanceof Int32Array || ids instanceof BigInt64Array || Array.isArray(ids)))
     throw refusal(op, 'ids', 'be an Int32Array, a BigInt64Array or a list of numbers', shown(ids));
   if (!Array.isArray(ids)) checkAttached(op, 'ids', ids);
-  const own = new Int32Array(ids.length);
-  for (let i = 0; i < own.length; ++i) {
-    const id = ids[i];
+  return ids.slice();
+}
+
+/** Ids as 31 bits hold them, and their places in ascending order unless they ascend. */
+export interface OrderedIds {
+  readonly ids: Int32Array;
+  readonly order: Int32Array | undefined;
+}
+
+/** Ids in their order. @throws ERR_ARGUMENT for what is none, and for ids that stand twice */
+export function* readIds(op: string, given: GivenIds): Steps<OrderedIds> {
+  const ids = new Int32Array(given.length);
+  for (let i = 0; i < ids.length; ++i) {
+    if (i % stride === 0) yield;
+    const id = given[i];
     const value = typeof id === 'bigint' ? Number(id) : id;
     if (!Number.isInteger(value) || value! < 0 || value! >= idLimit)
       throw refusal(op, `ids[${i}]`, 'be a whole number from 0 to 2147483647', typeof id === 'bigint' ? id : shown(id));
-    own[i] = value!;
+    ids[i] = value!;
   }
-  const ascending = isAscending(own) ? own : own.slice().sort();
-  for (let i = 1; i < ascending.length; ++i)
-    if (ascending[i] === ascending[i - 1]) throw refusal(op, 'ids', 'be different', `${ascending[i]} twice`);
-  return own;
+  const order = yield* orderOf(ids);
+  if (!order) return { ids, order };
+  for (let i = 1; i < order.length; ++i) {
+    if (i % stride === 0) yield;
+    const id = ids[order[i]!]!;
+    if (id === ids[order[i - 1]!]) throw refusal(op, 'ids', 'be different', `${id} twice`);
+  }
+  return { ids, order };
+}
+
+/** As many ids from one on. */
+export function* idsFrom(first: number, count: number): Steps<Int32Array> {
+  const ids = new Int32Array(count);
+  for (let i = 0; i < count; ++i) {
+    if (i % stride === 0) yield;
+    ids[i] = first + i;
+  }
+  return ids;
 }
 
 /** True if each id is larger than the one before. */
@@ -71,12 +104,44 @@ export function placeFrom(ascending: Int32Array, id: number, from: number): numb
   return low;
 }
 
-/** The places of ids in ascending order. */
-export function ascendingOrder(ids: Int32Array): Int32Array {
-  const keys = Float64Array.from(ids, (id, place) => id * 2 ** 22 + place);
-  return ids.length <= 2 ** 22
-    ? Int32Array.from(keys.sort(), (key) => key % 2 ** 22)
-    : Int32Array.from(ids.keys()).sort((a, b) => ids[a]! - ids[b]!);
+/** The places of ids in ascending order, of equal ones the lower place first; nothing if each is above the last one. */
+export function* orderOf(ids: Int32Array): Steps<Int32Array | undefined> {
+  if (isAscending(ids)) return undefined;
+  let order: Int32Array = yield* idsFrom(0, ids.length);
+  let next: Int32Array = new Int32Array(ids.length);
+  const starts = new Int32Array(2 ** digitBits);
+  // By one digit after the other, the lowest first.
+  for (let shift = 0; shift < 31; shift += digitBits) {
+    starts.fill(0);
+    for (let i = 0; i < ids.length; ++i) {
+      if (i % stride === 0) yield;
+      starts[(ids[i]! >> shift) & digitMask]! += 1;
+    }
+    for (let digit = 0, before = 0; digit <= digitMask; ++digit) {
+      const own = starts[digit]!;
+      starts[digit] = before;
+      before += own;
+    }
+    for (let i = 0; i < ids.length; ++i) {
+      if (i % stride === 0) yield;
+      const place = order[i]!;
+      const digit = (ids[place]! >> shift) & digitMask;
+      next[starts[digit]!] = place;
+      starts[digit]! += 1;
+    }
+    [order, next] = [next, order];
+  }
+  return order;
+}
+
+/** The ids at some places. */
+export function* idsAt(ids: Int32Array, places: Int32Array): Steps<Int32Array> {
+  const found = new Int32Array(places.length);
+  for (let i = 0; i < places.length; ++i) {
+    if (i % stride === 0) yield;
+    found[i] = ids[places[i]!]!;
+  }
+  return found;
 }
 
 /** The places below a number that are none of some, both ascending. */

@@ -4,9 +4,10 @@ import { hostArray } from '../../core/host-data.ts';
 import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import { given, type Tensor } from '../../core/tensor.ts';
+import type { Steps } from '../../core/turns.ts';
 import * as vectors from '../../core/vectors.ts';
 import { columnsOf, type Parts, type RowDtype, take } from './form.ts';
-import { othersThan } from './ids.ts';
+import { idsAt, othersThan } from './ids.ts';
 import type { RowFile } from './row-file.ts';
 
 /** Rows that may be gone from a segment before the others are copied, and their share of it. */
@@ -19,6 +20,17 @@ export interface SegmentForm {
   readonly dtype: RowDtype;
   /** True where a row of zeros is none, as under cosine. */
   readonly refusesZero: boolean;
+}
+
+/** Some rows of a segment. */
+interface View {
+  readonly whole: Segment;
+  /** The places there of the rows that are no part of it. */
+  readonly gone: Int32Array;
+  /** The places there of those that are. */
+  readonly places: Int32Array;
+  /** The ids of all rows there, −1 for those that are gone. */
+  readonly ids: Int32Array;
 }
 
 /**
@@ -34,8 +46,8 @@ export class Segment {
   readonly #file: RowFile | undefined;
   /** Its first row in the file. */
   readonly #first: number;
-  /** The segment that this one is rows of, all but some; their places there. */
-  #of: { readonly whole: Segment; readonly gone: Int32Array; readonly places: Int32Array } | undefined;
+  /** The segment that this one is rows of, all but some. */
+  #of: View | undefined;
   #isChecked = false;
   #loading: Promise<void> | undefined;
   #holders = 1;
@@ -65,16 +77,16 @@ export class Segment {
    * A segment without the rows at some places, ascending: their memory stays where it is, and a search passes over
    * them. Nothing where these would be too many.
    */
-  static without(segment: Segment, places: Int32Array): Segment | undefined {
+  static *without(segment: Segment, places: Int32Array): Steps<Segment | undefined> {
     const { whole, gone: before } = segment.#of ?? { whole: segment, gone: new Int32Array() };
+    const count = before.length + places.length;
+    if (count > mostGone || count > mostGoneShare * whole.size) return undefined;
     const gone = new Int32Array([...before, ...segment.#inWhole(places)]).sort();
-    if (gone.length > mostGone || gone.length > mostGoneShare * whole.size) return undefined;
     const left = othersThan(gone, whole.size);
-    const made = new Segment(
-      segment.form,
-      left.map((place) => whole.ids[place]!),
-    );
-    made.#of = { whole: whole.hold(), gone, places: left };
+    const made = new Segment(segment.form, yield* idsAt(whole.ids, left));
+    const ids = whole.ids.slice();
+    for (const place of gone) ids[place] = -1;
+    made.#of = { whole: whole.hold(), gone, places: left, ids };
     return made;
   }
 
@@ -122,11 +134,8 @@ export class Segment {
     task: Task<never>,
     owned: Owned<Tensor>,
   ): Promise<{ readonly parts: Parts; readonly ids: Int32Array; readonly gone: number }> {
-    const { whole, gone } = this.#of ?? { whole: this, gone: new Int32Array() };
-    const parts = await whole.rows(op, task, owned);
-    const ids = gone.length > 0 ? whole.ids.slice() : whole.ids;
-    for (const place of gone) ids[place] = -1;
-    return { parts, ids, gone: gone.length };
+    const parts = await (this.#of?.whole ?? this).rows(op, task, owned);
+    return { parts, ids: this.#of?.ids ?? this.ids, gone: this.#of?.gone.length ?? 0 };
   }
 
   /** All rows. Those of a file stay on the device if it keeps them; else they belong to `owned`. */

@@ -7,7 +7,7 @@ import { Tensor } from '../../core/tensor.ts';
 import type { Steps } from '../../core/turns.ts';
 import * as vectors from '../../core/vectors.ts';
 import { columnsOf, decode, type Parts } from './form.ts';
-import { ascendingOrder, isAscending, placeFrom } from './ids.ts';
+import { idsAt, orderOf, placeFrom } from './ids.ts';
 import type { Metric } from './row-file.ts';
 import type { Segment, SegmentForm } from './segment.ts';
 
@@ -118,17 +118,18 @@ export class Snapshot {
   }
 
   /** The places of the rows of ids, segment by segment. @throws ERR_ARGUMENT for ids that are not there */
-  locate(op: string, ids: Int32Array): Located[] {
-    const order = isAscending(ids) ? undefined : ascendingOrder(ids);
-    const sorted = order ? order.map((i) => ids[i]!) : ids;
+  *locate(op: string, ids: Int32Array): Steps<Located[]> {
+    const order = yield* orderOf(ids);
+    const sorted = order ? yield* idsAt(ids, order) : ids;
     const found: Located[] = [];
     const [own, places] = [new Int32Array(ids.length), new Int32Array(ids.length)];
-    let total = 0;
+    let [total, done] = [0, 0];
     for (const segment of this.segments) {
       let count = 0;
       let [i, place] = [0, 0];
       // Both ascend: each is followed to where the other is.
       for (;;) {
+        if (++done % 2 ** 14 === 0) yield;
         i = placeFrom(sorted, segment.ids[place]!, i);
         if (i === sorted.length) break;
         place = placeFrom(segment.ids, sorted[i]!, place);
@@ -152,7 +153,7 @@ export class Snapshot {
   /** The rows of ids as they are kept, or one tensor of them, in the order of the ids; they belong to `owned`. */
   async collect(op: string, task: Task<never>, ids: Int32Array, owned: Owned<Tensor>, only?: string): Promise<Parts> {
     const { device, dtype, dim } = this.form;
-    const located = this.locate(op, ids);
+    const located = await task.run(this.locate(op, ids));
     const all: Record<string, Tensor> = {};
     for (const [name, part] of Object.entries(columnsOf(dtype, dim)))
       if (!only || name === only) all[name] = owned.add(new Tensor(device, [ids.length, part.columns], part.dtype));
@@ -173,15 +174,15 @@ export class Snapshot {
   }
 
   /** All ids, ascending. */
-  get ids(): Int32Array {
+  *ids(): Steps<Int32Array> {
     const all = new Int32Array(this.size);
-    let [done, inOrder] = [0, true];
+    let done = 0;
     for (const { ids } of this.segments) {
-      inOrder &&= done === 0 || ids[0]! > all[done - 1]!;
       all.set(ids, done);
       done += ids.length;
     }
-    return inOrder ? all : all.sort();
+    const order = yield* orderOf(all);
+    return order ? yield* idsAt(all, order) : all;
   }
 }
 

@@ -40,7 +40,7 @@ export function pageOf(runs, effort) {
     `All images of the first seed: above ${curriculum} and ${none}, below ${momentless} and ${real}. With moments there are strokes as thin as real ones, in pieces that seldom make a whole digit; without them all images of a class are alike, and full of ink.`,
     '## Verdicts',
     `**The curriculum makes better images than none: *${verdicts.curriculum}*.** The rule: the mean of the students is higher at each seed; refuted if it is lower at each.`,
-    `**Distilled images, with labels as they are, teach more than as many real ones: *${verdicts.real}*.** The rule: the same, of the curriculum against real digits. The paper gives students the teacher's probabilities for crops of the images, thousands of times, and compares with other distilled images; here is neither.`,
+    `**Of ${each} images a class, distilled ones with labels as they are teach more than real ones: *${verdicts.real}*.** The rule: the same, of the curriculum against real digits. The verdict is of this sentence, which the paper does not claim: its students learn the teacher's probabilities for a new crop of each image at each step (relabelling), and are compared with those of other distilled images. Students with relabelling were not tried here, of distilled images or of real ones, nor more students a seed than these.`,
     `**Moments of batch norms make better images: *${verdicts.moments}*.** The rule: the same, against the curriculum without them.`,
   ].join('\n\n')}\n`;
 }

@@ -2,6 +2,7 @@
 import { Device, Tensor } from 'orthokit';
 import { transductiveCluster } from 'orthokit/data';
 import { uniform } from '../uniform.mjs';
+import { clusterDigits } from './digits.mjs';
 import { glyphsOf, jittered, side } from './glyphs.mjs';
 import { taught, width } from './network.mjs';
 
@@ -11,7 +12,7 @@ import { taught, width } from './network.mjs';
 export const sizes = { full: { steps: 700, tasks: 600 }, quick: { steps: 30, tasks: 20 } };
 export const [classes, queries, temperature] = [5, 15, 10];
 /** Weights of the graph of which the best on other letters is taken. */
-export const lambdas = [0.3, 0.7, 1.2, 2];
+export const lambdas = [0.3, 0.7, 1.2, 2, 3, 5, 8];
 /** @typedef {{ mode: 'fixed' | 'means' | 'modes', graph: boolean, shift: boolean }} Way */
 /** @type {Record<string, Way>} */
 export const ways = {
@@ -117,8 +118,9 @@ export async function run({ size: name, seed }) {
     });
   }
   const counts = { letters: own.signs.length, fonts: own.fonts, unseen: unseen.signs.length, others: unseen.fonts };
+  const digits = await clusterDigits(device, name, seed);
   await device.close();
-  return { loss, counts, found };
+  return { loss, counts, found, digits };
 }
 
 /** The pictures of the first tasks of a seed, as they were asked about. @param {'full' | 'quick'} size @param {number} seed @param {number} count */

@@ -14,8 +14,8 @@ const all = [
   { kind: 'emoji', from: 'fluent', to: 'noto' },
   { kind: 'words' },
 ].map((own) => /** @type {import('./run.mjs').Settings} */ ({ revision, size: 'full', ...own }));
-/** Tiny ones are of the packages that are here. @param {'full' | 'quick'} size */
-const settings = (size) => (size === 'full' ? [...all] : [all[0], all[3]].map((own) => ({ ...own, size })));
+/** Tiny ones are of the packages that are here, and of words whose vectors are made. @param {'full' | 'quick'} size */
+const settings = (size) => (size === 'full' ? [...all] : [all[0], all[3], all[5]].map((own) => ({ ...own, size })));
 
 export const experiment = experimentOf({
   ...{ name: 'retrieval', settings, run, judge, pageOf, each: 'a few seconds, and half a minute for words' },
@@ -23,7 +23,11 @@ export const experiment = experimentOf({
   groupOf: ({ kind }) => kind,
   figures: (runs) => ({
     head: ['queries', 'signs', 'first', 'among five', 'f16', 'i8'],
-    rows: runs.map((own) => [pairOf(own), `${own.signs.length}`, ...[own.first, own.five, ...own.same].map((x) => x.toFixed(3))]), // biome-ignore format: one line
+    rows: runs.map((own) =>
+      own.kind === 'words'
+        ? [pairOf(own), `${own.asked}`, '', '', ...own.same.slice(1).map((/** @type {number} */ x) => x.toFixed(3))]
+        : [pairOf(own), `${own.signs.length}`, ...[own.first, own.five, ...own.same].map((x) => x.toFixed(3))],
+    ),
   }),
   draw: drawFound,
 });

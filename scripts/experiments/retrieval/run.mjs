@@ -22,7 +22,7 @@ const tablesOf = ({ kind, size, ...pair }) => kind === 'letters'
 
 /** @param {Settings} settings */
 export async function run(settings) {
-  if (settings.kind === 'words') return nearestWords();
+  if (settings.kind === 'words') return nearestWords(settings.size);
   const { signs, queries, rows, dim } = tablesOf(settings);
   const found = await foundBy(dim, rows, queries, k);
   const [exact, ...rounded] = found;

@@ -22,16 +22,40 @@ export async function run({ size, seed }) {
   // On a device of its own the stream's memory is that of nothing else.
   const other = Device.open('cpu', { threads: 1 });
   const net = streamed(await movedTo(other, model));
-  const stream = await byStream(other, net, own, seed);
+  const young = streamed(model);
+  const stream = await byStream({ device: other, net }, { device, net: young }, own, seed);
   const found = { loss, ...stream, ...ofDetector(model, stream.receptiveField), letters: await letters(device, own.gpt, seed) }; // biome-ignore format: one line
-  net.dispose();
+  for (const one of [net, young]) one.dispose();
   await other.close();
   await device.close();
   return found;
 }
 
-/** @param {Device} device @param {ReturnType<typeof streamed>} net @param {typeof sizes.full} options @param {number} seed */
-async function byStream(device, net, { streams, steps }, seed) {
+/** @typedef {{ device: Device, net: ReturnType<typeof streamed> }} Layers */
+
+/** A step of all streams, and what it takes of the processor. @param {Layers} layers @param {Float32Array} input */
+async function stepped({ device, net }, input) {
+  const x = Tensor.from(device, input, [input.length, 1]);
+  const since = process.cpuUsage();
+  const y = net.step(x);
+  const logits = y && (await y.read());
+  const time = milliseconds(since);
+  x.dispose();
+  y?.dispose();
+  return { logits, time };
+}
+
+/** @param {readonly number[]} values */
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+
+/**
+ * Times are those of the last steps, where layers that have just begun take each second turn: whatever else the machine does,
+ * it does to both.
+ *
+ * @param {Layers} old @param {Layers} young @param {typeof sizes.full} options @param {number} seed
+ */
+async function byStream(old, young, { streams, steps }, seed) {
+  const { device, net } = old;
   const draws = Array.from({ length: streams }, (_, i) => signal(77_000_000 + 1000 * seed + i));
   const { delay, receptiveField } = net;
   /** Inputs and labels of the last places, which only the comparison needs. @type {Float32Array[]} */
@@ -42,18 +66,26 @@ async function byStream(device, net, { streams, steps }, seed) {
   const part = Math.floor(steps / 4);
   /** Bytes of tensors after so many steps. @type {number[]} */
   const bytes = [];
-  let apart = 0;
+  const last = Math.floor(part / 4);
+  /** @type {Record<'early' | 'late', number[]>} */
+  const all = { early: [], late: [] };
+  let [apart, window] = [0, 0];
   for (let t = 0; t < steps; ++t) {
-    const all = draws.map((draw) => draw());
-    inputs.push(Float32Array.from(all, ({ value }) => value));
-    labels.push(all.map(({ label }) => label));
+    const drawn = draws.map((draw) => draw());
+    inputs.push(Float32Array.from(drawn, ({ value }) => value));
+    labels.push(drawn.map(({ label }) => label));
     if (inputs.length > receptiveField) inputs.shift();
     if (labels.length > delay + 1) labels.shift();
-    const x = Tensor.from(device, inputs.at(-1), [streams, 1]);
-    const y = net.step(x);
-    const logits = y && (await y.read());
-    x.dispose();
-    y?.dispose();
+    const input = /** @type {Float32Array} */ (inputs.at(-1));
+    // Until their first output steps have less to do.
+    const isBegun = t >= steps - last - receptiveField;
+    const early = isBegun && t % 2 === 0 ? await stepped(young, input) : undefined;
+    const { logits, time } = await stepped(old, input);
+    const other = isBegun && !early ? await stepped(young, input) : early;
+    if (other && t >= steps - last) {
+      all.early.push(other.time);
+      all.late.push(time);
+    }
     if (t === part || t === steps - 1) bytes.push(device.info.memory.bytes);
     if (!logits || t < receptiveField) continue;
     for (const [i, logit] of logits.entries()) {
@@ -62,25 +94,41 @@ async function byStream(device, net, { streams, steps }, seed) {
       counts.found += Number(isFound);
       counts.there += Number(isThere);
     }
-    if (t === steps - 1) apart = await fromWindow(device, net, inputs, logits);
+    if (t === steps - 1) ({ apart, window } = await fromWindow(device, net, inputs, logits));
   }
   const [precision, recall] = [counts.right / Math.max(1, counts.found), counts.right / Math.max(1, counts.there)];
-  return { delay, receptiveField, precision, recall, share: counts.there / (streams * (steps - receptiveField)), bytes, apart }; // biome-ignore format: one line
+  return { delay, receptiveField, precision, recall, share: counts.there / (streams * (steps - receptiveField)), bytes, times: { early: median(all.early), late: median(all.late), window }, apart }; // biome-ignore format: one line
 }
 
-/** The distance of the last step from the network over its whole window. @param {Device} device @param {ReturnType<typeof streamed>} net @param {Float32Array[]} inputs @param {ArrayLike<number>} logits */
+/** Time of the processor, of all threads. @param {NodeJS.CpuUsage} since */
+function milliseconds(since) {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
+}
+
+/** The distance of the last step from the network over its whole window, and what a window takes of the processor. @param {Device} device @param {ReturnType<typeof streamed>} net @param {Float32Array[]} inputs @param {ArrayLike<number>} logits */
 async function fromWindow(device, net, inputs, logits) {
   const streams = logits.length;
   const time = inputs.length;
   const data = Float32Array.from({ length: streams * time }, (_, at) => inputs[at % time][Math.floor(at / time)]);
   const x = Tensor.from(device, data, [streams, 1, time]);
-  const y = net.forward(x);
-  const whole = await y.read();
-  for (const tensor of [x, y]) tensor.dispose();
+  const windows = 40;
+  /** @type {ArrayLike<number>} */
+  let whole = [];
+  const times = [];
+  for (let i = 0; i < windows; ++i) {
+    const since = process.cpuUsage();
+    const y = net.forward(x);
+    whole = await y.read();
+    times.push(milliseconds(since));
+    y.dispose();
+  }
+  const window = median(times);
+  x.dispose();
   // The place in the middle sees the whole window.
   let apart = 0;
   for (let i = 0; i < streams; ++i) apart = Math.max(apart, Math.abs(logits[i] - whole[i * time + (time - 1) / 2]));
-  return apart;
+  return { apart, window };
 }
 
 /** Letters at the end of the context, with a ring and from the whole window. @param {Device} device @param {{ width: number, heads: number, blocks: number, context: number }} options @param {number} seed */
