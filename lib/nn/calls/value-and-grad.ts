@@ -12,7 +12,7 @@ import { Runner } from './runner.ts';
 export interface GradientOptions extends CallOptions {
   /** Factor of all gradients: 1 / k for k micro-batches, a power of two for 16-bit gradients. Finite. Default: 1. */
   scale?: number | undefined;
-  /** The dtype in which linear layers and their adapters multiply; sums and all else stay f32. Default: the tensors'. */
+  /** The dtype in which linear layers and their adapters multiply; all else stays f32. Default: that of the tensors. */
   products?: 'bf16' | 'f16' | undefined;
   /**
    * Gradients `[samples, …]`, one for each row of the first tensor argument: those of the loss of this sample alone.

@@ -6,6 +6,7 @@ import { memoryOf, tooLarge } from '../../../examples/training-server/work/memor
 import { AdamW, Device, Tensor } from '../../../lib/index.ts';
 import * as nn from '../../../lib/nn/index.ts';
 import { onlyCpu } from '../../support/devices.ts';
+import { settledMemory } from '../../support/settled.ts';
 
 describe.each(onlyCpu)('the memory of a training job on %s', (kind) => {
   // The widest layer is the first, the second, the last.
@@ -25,7 +26,7 @@ describe.each(onlyCpu)('the memory of a training job on %s', (kind) => {
         const optimizer = new AdamW(nn.select(model, '**'), { lr: 1e-3 });
         optimizer.step(step(model, images, labels).grads);
         await classify(model, images).read();
-        const taken = device.info.memory.bytes;
+        const { bytes: taken } = await settledMemory(device);
         const bound = memoryOf('cnn', { channels, batch }, { classes });
         expect(taken).toBeLessThan(bound);
         expect(bound).toBeLessThan(2 * taken);

@@ -60,8 +60,10 @@ describe('the checkpoints that are kept', () => {
   /** Steps that are kept after checkpoints of these losses, of steps 10, 20, …. */
   const keptAfter = (losses: readonly Loss[]) => {
     const summary = emptySummary();
-    for (const [i, loss] of losses.entries())
-      follow(summary, { seq: i + 1, time: 0, job: 'a', type: 'checkpoint', step: 10 * (i + 1), bytes: 1, loss });
+    for (const [i, loss] of losses.entries()) {
+      const event = { seq: i + 1, time: 0, job: 'a', type: 'checkpoint', step: 10 * (i + 1), bytes: 1, loss };
+      follow(summary, event);
+    }
     return summary.checkpoints.map(({ step }) => step);
   };
 
@@ -102,8 +104,15 @@ describe('the checkpoints that are kept', () => {
 
   it('hold one of each step, with the numbers of the last time', () => {
     const summary = emptySummary();
-    for (const [step, loss] of [[10, 1], [20, 2], [20, 3]] as const) // biome-ignore format: one line
-      follow(summary, { seq: 1, time: 0, job: 'a', type: 'checkpoint', step, bytes: 1, loss });
+    for (const [step, loss] of [
+      [10, 1],
+      [20, 2],
+      [20, 3],
+    ] as const) {
+      // biome-ignore format: one line
+      const event = { seq: 1, time: 0, job: 'a', type: 'checkpoint', step, bytes: 1, loss };
+      follow(summary, event);
+    }
     expect(summary.checkpoints.map(({ step, loss }) => [step, loss])).toEqual([[10, 1], [20, 3]]); // biome-ignore format: one line
   });
 });
