@@ -61,6 +61,11 @@ const checks = {
     for (const n of ['2', '4'])
       assert.match(await good(env, '-n', n, program('collectives')), /^collectives .* [24]\n$/);
   },
+  async 'collectives of a million elements'(env) {
+    if (process.env.ORTHOKIT_DEEP !== '1') return;
+    for (const n of ['2', '4'])
+      assert.match(await good(env, '-n', n, program('collectives'), 'long'), /^collectives .* [24]\n$/);
+  },
   async 'collectives of tensors on an emulated CUDA device'(env, name) {
     if (name !== engines[0]) return; // once is enough: the calls are the same
     const plugin = path.join(root, 'build', 'emulated', 'orthokit_cuda.so');

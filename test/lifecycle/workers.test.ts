@@ -18,3 +18,16 @@ describe.each(onlyCpu)('a worker', { timeout: 60_000 }, () => {
     expect(ended).toEqual({ status: 0, signal: null, stdout, stderr: '' });
   });
 });
+
+describe.each(onlyCpu)('worker threads that train networks', () => {
+  it('end in every way, in the middle of a step too, and leave nothing', { timeout: 120_000 }, async () => {
+    const { stdout, ...ended } = await runChild('nn-workers.mjs', { limit: 110_000 });
+    expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
+    const { ends, extraThreads, grown, loss } = JSON.parse(stdout);
+    expect(ends.sort()).toEqual(['exit 5', 'leave 0', 'terminate 1', 'throw 1']);
+    expect(extraThreads).toBe(0);
+    expect(loss).toBeGreaterThan(0);
+    // Sixteen workers ended in between, each of which had some 24 MB: one in eight that stayed would show.
+    expect(grown).toBeLessThan(40 * 2 ** 20);
+  });
+});

@@ -54,6 +54,23 @@ describe.each(devices)('options of orthokit/nn on %s', (kind) => {
     });
   });
 
+  it.each(['bf16', 'f16'] as const)('products of %s are those of adapters, too', async (products) => {
+    const one = (value: number) => Tensor.from(device, [value], [1, 1]);
+    // 1 + 2⁻¹² is a number of f32, and 1 in both kinds of 16 bits.
+    const between = 1 + 2 ** -12;
+    const loss = ({ weight, a, b }: nn.Traced<Model>, x: Tensor) =>
+      nn.sum(nn.linear({ weight: weight!, lora: { a: a!, b: b!, scale: 2 } }, x));
+    for (const [of, model] of Object.entries({
+      a: { weight: one(0), a: one(between), b: one(1) },
+      b: { weight: one(0), a: one(1), b: one(between) },
+    })) {
+      using short = nn.valueAndGrad(loss, { products });
+      using own = nn.valueAndGrad(loss);
+      expect(await short(model, one(1)).value.read(), of).toEqual(new Float64Array([2]));
+      expect(await own(model, one(1)).value.read(), of).toEqual(new Float64Array([2 * between]));
+    }
+  });
+
   it('products in 16 bits leave samples apart, and go through adapters', async () => {
     const x = whole([3, 7]);
     const model = { weight: whole([5, 7]), bias: whole([5]), a: whole([2, 7]), b: whole([5, 2]) };

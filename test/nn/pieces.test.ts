@@ -25,6 +25,37 @@ describe.each(devices)('pieces of orthokit/nn on %s', (kind) => {
   };
   const x = whole([2, 3, 2]);
 
+  describe.each([[[4]], [[2, 2]]])('a linear layer of %j inputs', (shape) => {
+    const gradientsOf = async (layer: Record<string, Tensor>, width: number) => {
+      const loss = (m: nn.Traced<typeof layer>, y: Tensor) => {
+        const lora = m['a'] && { a: m['a'], b: m['b']!, scale: 1 };
+        return nn.sum(
+          nn.linear({ weight: m['weight']!, ...(m['bias'] && { bias: m['bias'] }), ...(lora && { lora }) }, y),
+        );
+      };
+      using step = nn.valueAndGrad(loss);
+      const { value, grads } = step(layer, whole([...shape, width]));
+      const read = Object.entries(layer).map(async ([name, tensor]) => [name, [...(await grads.get(tensor)!.read())]]);
+      return { value: [...(await value.read())], ...Object.fromEntries(await Promise.all(read)) };
+    };
+
+    it('without columns gives the bias', async () => {
+      const layer = { weight: whole([3, 0]), bias: whole([3], 1) };
+      const y = { shape: [...shape, 3], dtype: 'f32', values: Array.from({ length: 12 }, (_, i) => 1 + (i % 3)) };
+      expect(await run(() => nn.linear(layer, whole([...shape, 0])))).toEqual(y);
+      const zeros = { ...y, values: y.values.map(() => 0) };
+      expect(await run(() => nn.linear({ weight: layer.weight }, whole([...shape, 0])))).toEqual(zeros);
+      expect(await gradientsOf(layer, 0)).toEqual({ value: [24], weight: [], bias: [4, 4, 4] });
+    });
+
+    it('without results, or with an adapter of rank 0, has gradients', async () => {
+      expect(await gradientsOf({ weight: whole([0, 2]) }, 2)).toEqual({ value: [0], weight: [] });
+      const layer = { weight: whole([1, 2], 1), a: whole([0, 2]), b: whole([1, 0]) };
+      // Σ (x₁ + 2 x₂) over the rows 0 1, 2 3, 4 5, 6 7.
+      expect(await gradientsOf(layer, 2)).toEqual({ value: [44], weight: [12, 16], a: [], b: [] });
+    });
+  });
+
   it.each<[number, number, number, readonly number[], readonly number[]]>([
     [0, 1, 2, [1, 3, 2], [6, 7, 8, 9, 10, 11]],
     [1, 1, 3, [2, 2, 2], [2, 3, 4, 5, 8, 9, 10, 11]],

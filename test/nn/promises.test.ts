@@ -55,6 +55,49 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
     }
   });
 
+  it('a loop that is aborted between steps has taken whole ones, leaves no memory, and goes on from there', async () => {
+    const x = input(20);
+    const { live } = await settledMemory(device);
+    const trainer = () => {
+      const own = nn.init(device, { seed: 5 });
+      const model = { up: own.linear(16, 64), norm: own.norm(64), down: own.linear(64, 16) };
+      const step = nn.valueAndGrad(loss, { seed: 1 });
+      const optimizer = new AdamW(nn.select(model, '**'), { lr: 0.01 });
+      const train = async (from: number, to: number, signal?: AbortSignal) => {
+        for (let i = from; i < to; ++i) {
+          signal?.throwIfAborted();
+          optimizer.step(step(model, x).grads);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      const weights = () => Promise.all(nn.parameters(model).map((tensor) => tensor.read()));
+      const dispose = () => {
+        for (const tensor of nn.parameters(model)) tensor.dispose();
+        step.dispose();
+        optimizer.dispose();
+      };
+      return { step, train, weights, [Symbol.dispose]: dispose };
+    };
+    {
+      using whole = trainer();
+      using cut = trainer();
+      const controller = new AbortController();
+      await whole.train(0, 3);
+      await cut.train(0, 2);
+      const rest = cut.train(2, 7, controller.signal);
+      // The third step is queued at this moment, and the loop waits.
+      controller.abort(new Error('enough'));
+      await expect(rest).rejects.toThrow('enough');
+      expect(cut.step.calls).toBe(3);
+      expect(await cut.weights()).toEqual(await whole.weights());
+      await whole.train(3, 7);
+      await cut.train(3, 7);
+      expect(await cut.weights()).toEqual(await whole.weights());
+    }
+    await device.synchronize();
+    expect((await settledMemory(device)).live).toBe(live);
+  });
+
   it('a hundred lengths take at most half as much again as the longest alone', async () => {
     const model = made();
     using step = nn.valueAndGrad(loss, { seed: 1 });

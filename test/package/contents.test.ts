@@ -46,6 +46,11 @@ describe('the package', () => {
     expect(scripts.toSorted()).toEqual([...new Set([...own, ...imported])].toSorted());
   });
 
+  it('holds the sources of the addon, and not those of the harness, which a clone alone builds', () => {
+    const folders = new Set(files.flatMap((file) => /^native\/(\w+)\//.exec(file)?.[1] ?? []));
+    expect([...folders].toSorted()).toEqual(['addon', 'core', 'cpu', 'cuda', 'math', 'mpi', 'ops']);
+  });
+
   it('has a megabyte of pages and one of pictures at most', () => {
     const shown = files.filter((file) => /^(scripts|docs)\//.test(file) || !file.includes('/'));
     const bytes = (isPicture: boolean) =>

@@ -9,6 +9,11 @@
  * @property {Record<string, number>} values
  * @property {number} [step]
  *
+ * @typedef {object} Checkpoint
+ * @property {number} step
+ * @property {number} bytes
+ * @property {import('./non-finite.mjs').Told} [loss] of that step's batch
+ *
  * @typedef {object} Summary
  * @property {State} state
  * @property {string} [reason] why it is in that state
@@ -16,7 +21,7 @@
  * @property {number} lastSeq
  * @property {number} step the last one whose numbers are in the journal
  * @property {Record<string, number | string>} last numbers of that step, `'NaN'` and infinities as text
- * @property {{ step: number, bytes: number }[]} checkpoints those that are kept
+ * @property {Checkpoint[]} checkpoints those that are kept, in order of their steps
  * @property {Change[]} changes
  * @property {number[]} starts steps after which it was started, the last ones
  * @property {number} attempts starts since something new was told
@@ -25,8 +30,8 @@
  * @property {number} updated milliseconds since 1970
  */
 
-/** Checkpoints that are kept. */
-export const kept = 2;
+/** The last checkpoints that are kept, beside the best one. */
+const newest = 2;
 /** Starts that are remembered. */
 const mostStarts = 50;
 
@@ -46,6 +51,16 @@ export const emptySummary = () => ({
   updated: 0,
 });
 
+/** The last ones, and that of the least loss, the first of equal ones. @param {Checkpoint[]} all @returns {Checkpoint[]} */
+function keptOf(all) {
+  const last = all.slice(-newest);
+  /** @type {Checkpoint | undefined} */
+  let best;
+  for (const one of all)
+    if (typeof one.loss === 'number' && !(best !== undefined && Number(best.loss) <= one.loss)) best = one;
+  return best === undefined || last.includes(best) ? last : [best, ...last];
+}
+
 /** @type {Record<string, (summary: Summary, event: any) => void>} */
 const rules = {
   state(summary, { state, reason, code }) {
@@ -64,8 +79,9 @@ const rules = {
     summary.attempts = 0;
     summary.last = Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[count - 1]]));
   },
-  checkpoint(summary, { step, bytes }) {
-    summary.checkpoints = [...summary.checkpoints.filter((other) => other.step !== step), { step, bytes }].slice(-kept);
+  checkpoint(summary, { step, bytes, loss }) {
+    const others = summary.checkpoints.filter((other) => other.step !== step);
+    summary.checkpoints = keptOf([...others, { step, bytes, loss }]);
     summary.attempts = 0;
     if (summary.state === 'running') delete summary.reason;
   },

@@ -31,8 +31,8 @@ const sizes = {
       (sum, width, i) => sum + (9 * inputs[i] + 2) * width,
       (49 * inputs[3] + 1) * classes,
     );
-    // Convolutions unfold their inputs: nine values for each.
-    const values = channels.reduce((sum, width, i) => sum + pixels[i] * (9 * inputs[i] + 3 * width), classes);
+    // Of a layer: its input, pooled, and what the convolution, the norm and ReLU give. Nothing is unfolded beyond a panel.
+    const values = channels.reduce((sum, width, i) => sum + pixels[i] * (inputs[i] + 3 * width), classes);
     return { weights, values: Math.max(batch, judged) * values };
   },
   gpt({ width, blocks, context, batch }, { letters = 256 }) {

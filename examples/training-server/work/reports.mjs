@@ -17,6 +17,8 @@ export class Reports {
   #since = performance.now();
   /** Seconds of training, those before the last start included. */
   seconds = 0;
+  /** The loss of the last step that was sent. @type {import('../runs/non-finite.mjs').Told | undefined} */
+  loss;
 
   /** @param {Device} device @param {AnyOptimizer} optimizer @param {Control} control */
   constructor(device, optimizer, control) {
@@ -55,6 +57,7 @@ export class Reports {
       const names = Object.keys(steps[0]);
       /** @type {Record<string, import('../runs/non-finite.mjs').Told[]>} */
       const columns = Object.fromEntries(names.map((name) => [name, steps.map((numbers) => told(numbers[name]))]));
+      this.loss = columns.loss[steps.length - 1];
       const rounded = Math.round(1000 * ms) / 1000;
       columns.ms = steps.map(() => rounded);
       const thousandths = Math.round(1000 * this.seconds);

@@ -70,7 +70,7 @@ export async function train(job, control) {
     try {
       const bytes = await saveCheckpoint(folder, { model, optimizer, state });
       saved = state.step;
-      control.post({ type: 'checkpoint', step: state.step, bytes });
+      control.post({ type: 'checkpoint', step: state.step, bytes, loss: reports.loss });
     } catch (error) {
       if (!isFull(error)) throw error;
       // Checkpoints before this one are as they were.

@@ -12,10 +12,7 @@ import { Runner } from './runner.ts';
 export interface GradientOptions extends CallOptions {
   /** Factor of all gradients: 1 / k for k micro-batches, a power of two for 16-bit gradients. Finite. Default: 1. */
   scale?: number | undefined;
-  /**
-   * The dtype in which linear layers multiply, but for adapters, with sums in f32; all else stays f32. Default: that of
-   * the tensors.
-   */
+  /** The dtype in which linear layers and their adapters multiply; all else stays f32. Default: that of the tensors. */
   products?: 'bf16' | 'f16' | undefined;
   /**
    * Gradients `[samples, …]`, one for each row of the first tensor argument: those of the loss of this sample alone.
@@ -79,13 +76,7 @@ export function gradients<M extends object, A extends unknown[]>(
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
     if (isAccumulating && !runner.gradients.written)
-      throw refusal(
-        where,
-        'accumulate',
-        'follow a call that ended well',
-        'one that threw on its way back',
-        'ERR_STATE',
-      );
+      throw refusal(where, 'accumulate', 'follow a call that ended well', 'one that threw', 'ERR_STATE');
     return runner.record(model, args, { stream: state.calls, products, samples, sums, moments }, (recorded) => {
       const { paths, values, result } = recorded;
       const { arena } = recorded.tape;

@@ -111,7 +111,9 @@ export class TapeFrame implements Frame {
   /** `[…, n]` as a matrix of rows of n. */
   rows(x: Arg): Tensor {
     const width = x.shape.at(-1) ?? 1;
-    return this.view(x, [width === 0 ? 0 : tensorOf(x).size / width, width]);
+    // Rows without elements are counted by the other axes.
+    const rows = width === 0 ? x.shape.slice(0, -1).reduce((count, size) => count * size, 1) : tensorOf(x).size / width;
+    return this.view(x, [rows, width]);
   }
 
   /** out = Σ coefficient · term. */

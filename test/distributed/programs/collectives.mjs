@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { Device, Tensor } from 'orthokit';
 import { connect } from 'orthokit/distributed';
 
-const group = await connect({ timeout: 20, bucketBytes: 4096 });
+/** Tensors about the size of a million elements, in buckets of a megabyte: a deep run. */
+const isLong = process.argv[2] === 'long';
+const group = await connect({ timeout: 20, bucketBytes: isLong ? 2 ** 20 : 4096 });
 const { rank, size } = group;
 assert.equal(size, Number(process.env.ORTHOKIT_RANKS));
 const kind = process.env.ORTHOKIT_TEST_DEVICE ?? 'cpu';
@@ -36,8 +38,8 @@ const rounded = async (numbers, dtype) => {
   return tensor.read();
 };
 
-const counts = [0, 1, 2, 3, 31, 64, 511, 512, 513, 1025, 4097];
-for (const dtype of ['f32', 'f64', 'f16', 'bf16']) {
+const counts = isLong ? [2 ** 20 - 1, 2 ** 20, 2 ** 20 + 1] : [0, 1, 2, 3, 31, 64, 511, 512, 513, 1025, 4097];
+for (const dtype of isLong ? ['f32', 'bf16'] : ['f32', 'f64', 'f16', 'bf16']) {
   const list = counts.map((n, salt) => made(rank, n, dtype, salt));
   await group.allReduce(list, { tag: `sum of ${dtype}` });
   for (const [salt, n] of counts.entries()) {

@@ -15,6 +15,7 @@ import { linesOf } from '../../../examples/training-server/runs/lines.mjs';
 import { unknownPart } from '../../../examples/training-server/runs/metrics.mjs';
 import { Ring } from '../../../examples/training-server/runs/ring.mjs';
 import { Store } from '../../../examples/training-server/runs/store.mjs';
+import { emptySummary, follow } from '../../../examples/training-server/runs/summary.mjs';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -51,6 +52,68 @@ describe('reports of steps that were taken again', () => {
     expect(unknownPart(report, 6)).toEqual({ first: 7, columns: { loss: [3], lr: [6] } });
     expect(unknownPart(report, 7)).toBeUndefined();
     expect(unknownPart(report, 90)).toBeUndefined();
+  });
+});
+
+describe('the checkpoints that are kept', () => {
+  type Loss = number | 'NaN' | undefined;
+  /** Steps that are kept after checkpoints of these losses, of steps 10, 20, …. */
+  const keptAfter = (losses: readonly Loss[]) => {
+    const summary = emptySummary();
+    for (const [i, loss] of losses.entries()) {
+      const event = { seq: i + 1, time: 0, job: 'a', type: 'checkpoint', step: 10 * (i + 1), bytes: 1, loss };
+      follow(summary, event);
+    }
+    return summary.checkpoints.map(({ step }) => step);
+  };
+
+  it.each<[readonly Loss[], readonly number[]]>([
+    [[3], [10]],
+    [
+      [3, 2],
+      [10, 20],
+    ],
+    [
+      [1, 2, 3, 4],
+      [10, 30, 40],
+    ],
+    [
+      [2, 1, 3, 4, 5],
+      [20, 40, 50],
+    ],
+    [
+      [2, 1, 1, 4, 5],
+      [20, 40, 50],
+    ],
+    [
+      [4, 3, 2, 1],
+      [30, 40],
+    ],
+    [
+      ['NaN', 5, 'NaN', 'NaN'],
+      [20, 30, 40],
+    ],
+    // Journals of earlier servers have no losses.
+    [
+      [undefined, undefined, undefined],
+      [20, 30],
+    ],
+  ])('of losses %j are those of steps %j: the last two, and the best', (losses, steps) => {
+    expect(keptAfter(losses)).toEqual(steps);
+  });
+
+  it('hold one of each step, with the numbers of the last time', () => {
+    const summary = emptySummary();
+    for (const [step, loss] of [
+      [10, 1],
+      [20, 2],
+      [20, 3],
+    ] as const) {
+      // biome-ignore format: one line
+      const event = { seq: 1, time: 0, job: 'a', type: 'checkpoint', step, bytes: 1, loss };
+      follow(summary, event);
+    }
+    expect(summary.checkpoints.map(({ step, loss }) => [step, loss])).toEqual([[10, 1], [20, 3]]); // biome-ignore format: one line
   });
 });
 
