@@ -30,6 +30,13 @@ export interface TapeOptions {
   readonly parameters?: ReadonlyMap<Tensor, string> | undefined;
 }
 
+/** Options of a tape for a part of a call; running moments stay where it repeats what has run. */
+export function innerOptions(outer: TapeOptions, isRecording: boolean, random: Place | undefined): TapeOptions {
+  const { products, samples, sums, parameters } = outer;
+  const moments = outer.moments && (isRecording ? 'stay' : outer.moments);
+  return { isRecording: outer.isRecording, random, products, samples, sums, moments, parameters };
+}
+
 /** The call that runs, as functions see it. */
 export interface Session extends Owner {
   readonly arena: Arena;

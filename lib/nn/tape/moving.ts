@@ -6,7 +6,7 @@ import { type Arg, tangentOf } from './value.ts';
  * The functions through which tangents go, from parameters that have one.
  * @throws ERR_UNSUPPORTED by name for one without a tangent, before any is computed
  */
-export function movingIn(entries: readonly Entry[]): Entry[] {
+function movingIn(entries: readonly Entry[]): Entry[] {
   const moved = new Set<unknown>();
   const isMoving = (x: Arg | undefined): boolean => moved.has(x) || tangentOf(x) !== undefined;
   return entries.filter(({ name, out, rule }) => {
@@ -16,4 +16,14 @@ export function movingIn(entries: readonly Entry[]): Entry[] {
     moved.add(out);
     return true;
   });
+}
+
+/** Tangents of results, from the first function to the last. @throws ERR_UNSUPPORTED as {@link movingIn} */
+export function moveAll(entries: readonly Entry[]): void {
+  for (const { out, frame, rule } of movingIn(entries)) {
+    const tangent = frame.buffer(out.shape, out.dtype);
+    rule.tangent!(tangentOf, tangent);
+    out.tangent = tangent;
+    frame.clean();
+  }
 }

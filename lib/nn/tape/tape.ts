@@ -2,11 +2,11 @@
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { placeOf, type Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
-import type { Place, Session, TapeFrame, TapeOptions } from './frame.ts';
+import { innerOptions, type Place, type Session, type TapeFrame, type TapeOptions } from './frame.ts';
 import { located } from './located.ts';
-import { movingIn } from './moving.ts';
+import { moveAll } from './moving.ts';
 import type { Entry } from './rule.ts';
-import { isResult, Result, tangentOf } from './value.ts';
+import { isResult, Result } from './value.ts';
 import { Backward } from './way.ts';
 
 /** The one of some buffers that a tensor is, or lies in. */
@@ -44,18 +44,7 @@ export class Tape implements Session {
 
   /** A tape for a part of the call: one that records repeats what has run. */
   inner(isRecording: boolean, random: Place | undefined): Tape {
-    const { products, samples, sums, moments, parameters } = this.options;
-    const stay = moments && (isRecording ? 'stay' : moments);
-    const options = {
-      isRecording: this.options.isRecording,
-      random,
-      products,
-      samples,
-      sums,
-      moments: stay,
-      parameters,
-    };
-    return new Tape(this.arena, options, isRecording, this);
+    return new Tape(this.arena, innerOptions(this.options, isRecording, random), isRecording, this);
   }
 
   /** True for a value of this tape, or of one around it. */
@@ -154,11 +143,6 @@ export class Tape implements Session {
 
   /** Walks from the beginning to the end, with tangents. */
   forth(): void {
-    for (const { out, frame, rule } of movingIn(this.entries)) {
-      const tangent = frame.buffer(out.shape, out.dtype);
-      rule.tangent!(tangentOf, tangent);
-      out.tangent = tangent;
-      frame.clean();
-    }
+    moveAll(this.entries);
   }
 }
