@@ -136,6 +136,8 @@ eachClass('R10: ', ['R10'], ({ device, name, Class }) => {
     for (const option of known) {
       if (random() > 0.3) continue;
       const drawn = pick(random, options[option]!);
+      // Its bases are new where its second moments are not: with 0 it says that a step may be infinite.
+      if (name === 'Conda' && option === 'eps' && drawn === 0) continue;
       const value = option === 'split' ? splitOf(random, weights[0]!, drawn as 0 | 1) : drawn;
       if (accepts(() => new Class(weights, { ...given, [option]: value }))) given[option] = value;
     }

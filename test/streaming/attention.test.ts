@@ -92,23 +92,22 @@ describe.each(devices)('attention on %s', (kind) => {
     const inputs = drawn(...shape, scale);
     const run = async (options: { exact?: boolean; refreshEvery?: number }) => {
       using layer = continual.attention({ length, mode: 'retroactive', ...options });
-      let worst = 0;
+      let [worst, sum] = [0, 0];
       for (let t = 0; t < time; ++t) {
         const [q, k, v] = inputs.map((data) => at(data, shape, t, 'f32')) as [Tensor, Tensor, Tensor];
         using y = layer.step(q, k, v);
         if (!y || (t % 7 !== 0 && t < time - 20)) continue;
-        worst = Math.max(
-          worst,
-          apart(await y.read(), attention(...windowOf(inputs, shape, 0, t - length + 1, length), 1).flat()),
-        );
+        const error = apart(await y.read(), attention(...windowOf(inputs, shape, 0, t - length + 1, length), 1).flat());
+        [worst, sum] = [Math.max(worst, error), sum + error];
       }
-      return worst;
+      return { worst, sum };
     };
     const plain = await run({});
-    expect(plain).toBeLessThan(bound);
+    expect(plain.worst).toBeLessThan(bound);
     const exact = await run({ exact: true });
-    expect(exact).toBeLessThan(2e-6 * scale * scale);
-    if (scale === 8) expect(await run({ refreshEvery: 4 })).toBeLessThan(plain);
+    expect(exact.worst).toBeLessThan(2e-6 * scale * scale);
+    // The worst may be of a step whose own rounding is large, which sums that are taken anew do not lessen.
+    if (scale === 8) expect((await run({ refreshEvery: 4 })).sum).toBeLessThan(plain.sum);
   });
 
   it('sees NaN and infinity while they are in the window, and leaves them behind with their places', async () => {

@@ -35,6 +35,8 @@ export interface Method {
   /** True if there is a list of step counters. */
   counts?: boolean;
   shapes?: readonly Shape[];
+  /** Units in the last place of f64, where a step makes more of its own rounding. Default: 16, as of other dtypes. */
+  ulpsOfF64?: number;
   /** The value of all elements of a state at the start of {@link checkValues}. Default: 0. */
   start?: Record<string, number>;
 }
@@ -123,7 +125,8 @@ const apply = (device: Device, op: StepOp, fields: object): void => ops[op](devi
 
 /** Three steps of the method and of its reference; throws where they differ by more than rounding. */
 export async function checkSteps(device: Device, method: Method, run: Run = {}): Promise<void> {
-  const { dtype = 'f32', masters = 'none', gradScale = 1, steps = 3, ulps = 16 } = run;
+  const { dtype = 'f32', masters = 'none', gradScale = 1, steps = 3 } = run;
+  const ulps = run.ulps ?? ((dtype === 'f64' && method.ulpsOfF64) || 16);
   const shapes = method.shapes ?? run.shapes ?? smallShapes;
   const stored: Floating = masters === 'none' ? dtype : 'f32';
   const computed = computedOf(run);

@@ -4,6 +4,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { basisSides, type CondaOptions, conda } from '../../reference/conda.ts';
+import { singularVectors } from '../../reference/singular-vectors.ts';
+import { matricesOf } from '../../reference/step.ts';
 import { describeCheckValues } from '../../support/check-values.ts';
 import { expectClose } from '../../support/compare.ts';
 import { normal, sizeOf } from '../../support/data.ts';
@@ -15,6 +17,33 @@ const basisOf = (shape: readonly number[], side?: CondaOptions['side']): number[
   const { batch, length, vectors } = basisSides(shape, side);
   return [batch, length, vectors];
 };
+const shapes = [[13, 9], [5, 17], [3, 4, 7], [4, 3, 2, 2], [1, 1], [1, 6], [0, 4]]; // biome-ignore format: one line
+
+/**
+ * What a step of the tests makes of a rounding of the Gram matrix of momentum, by which singular vectors are found: the
+ * least of their gaps, as a share of the largest eigenvalue, divides it (Davis and Kahan 1970).
+ */
+function amplification(shape: readonly number[], index: number): number {
+  const size = sizeOf(shape);
+  const { batch, rows, columns } = matricesOf(shape);
+  const momentum = new Float64Array(size);
+  let most = 1;
+  for (let step = 1; step <= 3; ++step) {
+    for (const [i, g] of normal(size, 100 * step + index).entries()) momentum[i] = 0.9 * momentum[i]! + 0.1 * g;
+    for (let s = 0; s < batch; ++s) {
+      const own = momentum.subarray(s * rows * columns, (s + 1) * rows * columns);
+      const squares = singularVectors(own, rows, columns, true).map((v) => {
+        const along = Array.from({ length: columns }, (_, j) =>
+          v.reduce((sum, x, i) => sum + x * own[i * columns + j]!, 0),
+        );
+        return along.reduce((sum, x) => sum + x * x, 0);
+      });
+      for (let j = 1; j < squares.length; ++j) most = Math.max(most, squares[0]! / (squares[j - 1]! - squares[j]!));
+    }
+  }
+  return most;
+}
+
 const method: Method = {
   op: 'conda',
   reference: each(conda),
@@ -26,7 +55,8 @@ const method: Method = {
     bases: (shape, dtype) => ({ shape: basisOf(shape), dtype }),
   },
   counts: true,
-  shapes: [[13, 9], [5, 17], [3, 4, 7], [4, 3, 2, 2], [1, 1], [1, 6], [0, 4]], // biome-ignore format: one line
+  shapes,
+  ulpsOfF64: 16 + Math.max(...shapes.map(amplification)),
 };
 describeStep(method);
 
