@@ -21,7 +21,9 @@ export interface LargestLogitsOptions {
 
 /** Queries `[B, T, heads · size]` and keys `[B, S, keyHeads · size]`. */
 export interface QueriesAndKeys {
+  /** Queries, `[batch, places, heads · size]`. */
   readonly q: Tensor;
+  /** Keys, `[batch, places, keyHeads · size]`. */
   readonly k: Tensor;
 }
 
