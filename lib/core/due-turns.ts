@@ -33,7 +33,7 @@ export function dueTurn(): Promise<void> | undefined {
   return turn ?? (bytes > mostBytes || performance.now() - begun > longest ? nextTurn() : undefined);
 }
 
-/** Settles like a promise, or with what is there already; in the order of others, not within a turn that lasted long. */
+/** Settles like a promise, or with what is there; in the order of others, but not within a turn that lasted long. */
 export async function inTurn<T>(promise: Promise<T> | T): Promise<T> {
   try {
     return await promise;

@@ -20,8 +20,8 @@ const basisOf = (shape: readonly number[], side?: CondaOptions['side']): number[
 const shapes = [[13, 9], [5, 17], [3, 4, 7], [4, 3, 2, 2], [1, 1], [1, 6], [0, 4]]; // biome-ignore format: one line
 
 /**
- * What a step of the tests makes of a rounding of the Gram matrix of momentum, by which singular vectors are found: the
- * least of their gaps, as a share of the largest eigenvalue, divides it (Davis and Kahan 1970).
+ * A rounding of the Gram matrix of momentum, by which singular vectors are found, grows by so much: the least gap of its
+ * eigenvalues, as a share of the largest, divides it (Davis and Kahan 1970).
  */
 function amplification(shape: readonly number[], index: number): number {
   const size = sizeOf(shape);
