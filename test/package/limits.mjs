@@ -17,7 +17,7 @@ const limits = [
   [/^docs\/kernels\.md$/, 140e3],
   [/^docs\/.*\.md$/, 100e3],
   [/^CHANGELOG\.md$/, 90e3],
-  [/^(README|CONTRIBUTING|SECURITY|THIRD_PARTY_NOTICES)\.md$/, 50e3],
+  [/^(README|SECURITY|THIRD_PARTY_NOTICES)\.md$/, 50e3],
   [/^(LICENSE|package\.json|CMakeLists\.txt)$|^scripts\//, 40e3],
 ];
 /** Bytes of the tarball without the CUDA plug-in, and with it; the addons of both platforms are 7.3 MB of it. */

@@ -4,7 +4,7 @@ import { judge, pageOf } from './page.mjs';
 import { run } from './run.mjs';
 
 /** Raised when what a run computes changes: runs of another one do not count. */
-const revision = 4;
+const revision = 5;
 /** @param {'full' | 'quick'} size */
 const settings = (size) => (size === 'full' ? [1, 2, 3] : [1]).map((seed) => ({ revision, size, seed }));
 

@@ -33,7 +33,7 @@ export function pageOf(runs, effort) {
     ...opening('An endless signal', 'streaming', effort),
     `The signal is made: a hum, noise with a memory, and in it short bursts at random times, ${(100 * share).toFixed(0)} % of all places. A network of three convolutions, ` +
       'two of them residual and dilated, is trained by `orthokit/nn` on recorded sequences; its weights go into `continual` layers, which tell with each new input whether ' +
-      `there was a burst ${delay} inputs ago (receptive field ${receptiveField}). ${streams} streams side by side, ${many(steps)} steps; none of them was trained on. Multiplications are counted from the shapes of the weights, for one stream; a window is the receptive field, which tells one place when it is read anew. Times are medians of the processor's, all threads together. A busy machine makes them longer, so the last ${many(steps / 16)} steps take turns with those of other layers of the same weights, which begin only then.`,
+      `there was a burst ${delay} inputs ago (receptive field ${receptiveField}). ${streams} streams side by side, ${many(steps)} steps; none of them was trained on. Multiplications are counted from the shapes of the weights, for one stream; a window is the receptive field, which tells one place when it is read anew. Times are the processor's, all threads together, and those that a tenth of them stays below: neighbours lengthen times and shorten none. The last ${many(steps / 16)} steps take turns with those of other layers of the same weights, which begin only then.`,
     markdown(
       ['', `seeds 1 to ${runs.length}`],
       [
