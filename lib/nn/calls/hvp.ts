@@ -1,6 +1,7 @@
 import { refusal } from '../../core/errors.ts';
 import { Owned } from '../../core/owned.ts';
 import { placeOf, Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 import { replaced } from '../model/tree.ts';
 import type { Arena } from '../tape/arena.ts';
 import { type PerParameter, type Traced, tensorOf, type Value } from '../tape/value.ts';
@@ -29,13 +30,8 @@ function stepAlong(arena: Arena, x: Tensor[], v: Tensor[]): { h: Tensor; inverse
   const { ops } = arena;
   const make = (size = 1) => arena.take([size], 'f64');
   const [shares, length, size, h, inverse] = [make(v.length), make(), make(), make(), make()];
-  for (const [list, out] of [
-    [v, length],
-    [x, size],
-  ] as const) {
-    ops.norms({ x: list, out: shares });
-    ops.norms({ x: [shares], out });
-  }
+  vectors.length(arena.device, v, shares, length);
+  vectors.length(arena.device, x, shares, size);
   ops.fill({ x: [inverse], value: 1 });
   ops.linearCombination({ out: [length], terms: [length, inverse], coefficients: [1, least] });
   ops.linearCombination({ out: [size], terms: [size, inverse], coefficients: [step ** 2, step ** 2] });
