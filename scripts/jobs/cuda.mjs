@@ -15,7 +15,7 @@ const joined = {
 };
 
 export const jobs = [
-  { name: 'emulated device: build', addon: 'unused', run: step('build emulated') },
+  { name: 'emulated device: build', addon: 'unused', run: step('build_emulated emulated') },
   ...products.map((source) => ({
     name: verified(source),
     addon: 'unused',
@@ -46,7 +46,7 @@ export const jobs = [
     needs: [verified(source)],
     run: step(`verify_order ${threads} ${streams} ${source}`),
   })),
-  { name: 'checked device: build', addon: 'unused', run: step('build checked') },
+  { name: 'checked device: build', addon: 'unused', run: step('build_emulated checked') },
   {
     name: "checked device: emulator's own tests",
     addon: 'unused',

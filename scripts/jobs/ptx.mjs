@@ -1,7 +1,7 @@
 // The kernels as nvcc compiled them for one architecture, interpreted on the emulator with every access checked.
 import { step } from './step.mjs';
 
-const emulated = { name: 'emulated device: build', run: step('build emulated') };
+const emulated = { name: 'emulated device: build', run: step('build_emulated emulated') };
 export const ptxCases = ['examples', 'own', 'double', 'cublas', 'turing'];
 
 /** @param {number} architecture such as 90 */

@@ -38,6 +38,11 @@ build() {
   cmake --build --preset "$1" -j "${ORTHOKIT_BUILD_JOBS:-1}"
 }
 
+# The CPU kernels in all instruction sets where the addon has been built so: the compiler's cache has those.
+build_emulated() { # <preset>
+  build "$1" "-DORTHOKIT_ISA_VARIANTS=$([[ ${ORTHOKIT_UNITY:-} == ON ]] && echo ON || echo OFF)"
+}
+
 # Every operation against the reference, a line each.
 verify_on_cuda() { # <preset> <order of threads> <order of streams> <cuBLAS> [option…]
   ORTHOKIT_EMULATOR_ORDER=$2 ORTHOKIT_EMULATOR_STREAMS=$3 ORTHOKIT_CUBLAS=$4 \
