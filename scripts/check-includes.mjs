@@ -14,6 +14,7 @@ const mayInclude = {
   ops: ['ops', 'core', 'math'],
   cpu: ['cpu', 'ops', 'core', 'math'],
   cuda: ['cuda', 'ops', 'core', 'math'],
+  gloo: ['core'],
   mpi: ['core'],
   bench: ['bench', 'ops', 'core', 'math'],
   addon: ['addon', 'ops', 'core', 'math'],
@@ -21,6 +22,7 @@ const mayInclude = {
 const onlyIn = [
   { header: /^(napi|node_api|js_native_api)/, area: 'addon' },
   { header: /^(cuda|cublas|cooperative_groups|cub\/)/, area: 'cuda' },
+  { header: /^gloo\//, area: 'gloo' },
   { header: /^mpi\.h$/, area: 'mpi' },
 ];
 // Device building blocks also compile for the emulator, so they see nothing of the host side.

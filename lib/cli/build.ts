@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { type Command, command, UsageError } from './command.ts';
-import { engine, refuseMissing } from './engine.ts';
+import { buildEngine, refuseMissing } from './engine.ts';
 import { root } from './version.ts';
 
 export const build: Command = command({
@@ -9,20 +9,27 @@ export const build: Command = command({
   options: {
     install: { type: 'boolean', help: 'let npm fetch cmake-js, if it is not installed' },
     mpi: { type: 'boolean', help: 'the plug-in for MPI alone, for several processes' },
-    gloo: { type: 'boolean', help: 'not there yet' },
+    gloo: { type: 'boolean', help: 'that for Gloo alone' },
     nccl: { type: 'boolean', help: 'not there yet' },
-    compiler: { type: 'string', value: 'NAME', help: 'of --mpi: the C++ compiler of that MPI, by default mpicxx' },
-    out: { type: 'string', value: 'FILE', help: 'of --mpi: the plug-in; by default beside the addon' },
+    compiler: {
+      type: 'string',
+      value: 'NAME',
+      help: 'of --mpi, --gloo: the C++ compiler; that of an MPI, by default mpicxx',
+    },
+    out: { type: 'string', value: 'FILE', help: 'of --mpi, --gloo: the plug-in; by default beside the addon' },
   },
   rest: '[--CDNAME=VALUE…]',
   passes: /^--CD\w+=/,
   run({ install = false, mpi = false, gloo = false, nccl = false, compiler, out }, defines) {
-    refuseMissing({ gloo, nccl });
-    if (mpi) {
-      if (install || defines.length > 0) throw new UsageError('--mpi goes with --compiler and --out alone');
-      return engine({ compiler, out });
+    refuseMissing({ nccl });
+    if (mpi || gloo) {
+      const engine = mpi ? 'mpi' : 'gloo';
+      if (install || defines.length > 0 || (mpi && gloo))
+        throw new UsageError(`--${engine} goes with --compiler and --out alone`);
+      return buildEngine(engine, { compiler, out });
     }
-    if (compiler !== undefined || out !== undefined) throw new UsageError('--compiler and --out go with --mpi');
+    if (compiler !== undefined || out !== undefined)
+      throw new UsageError('--compiler and --out go with --mpi or --gloo');
     const onPath = (names: readonly string[]): boolean =>
       names.some((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).error === undefined);
     const compilers = [process.env['CXX'] ?? '', 'c++', 'g++', 'clang++'].filter(Boolean);

@@ -1,17 +1,33 @@
-// Plug-ins of engines, compiled against what is installed: one source, the engine's own compiler.
+// Plug-ins of engines, compiled against what is installed: a source each, and the engine's own compiler or libraries.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { missingEngines } from '../distributed/internal.ts';
+import { missingEngines, type PluginName, plugins } from '../distributed/internal.ts';
 import { root } from './version.ts';
 
 /** @throws ERR_UNSUPPORTED for an engine that is not there */
-export function refuseMissing(asked: Readonly<Record<'gloo' | 'nccl', boolean>>): void {
-  for (const name of ['gloo', 'nccl'] as const)
-    if (asked[name])
-      throw Object.assign(new Error(`build --${name}: ${missingEngines[name]}`), { code: 'ERR_UNSUPPORTED' });
+export function refuseMissing(asked: Readonly<Record<'nccl', boolean>>): void {
+  if (asked.nccl) throw Object.assign(new Error(`build --nccl: ${missingEngines.nccl}`), { code: 'ERR_UNSUPPORTED' });
 }
+
+/** For each plug-in the compilers where nobody names one, what it links, and a hint for systems that lack either. */
+const compilers: Readonly<Record<PluginName, { names: readonly string[]; links: readonly string[]; lacks: string }>> = {
+  mpi: {
+    names: [process.env['MPICXX'] || 'mpicxx'],
+    links: [],
+    lacks:
+      'build --mpi needs that of an MPI, with its headers, and a C++20 compiler.\n' +
+      'Debian and Ubuntu: apt install g++ libopenmpi-dev openmpi-bin, or g++ libmpich-dev mpich; with both, ' +
+      '--compiler mpicxx.openmpi or mpicxx.mpich',
+  },
+  gloo: {
+    names: [...(process.env['CXX'] ? [process.env['CXX']] : []), 'c++', 'g++', 'clang++'],
+    links: ['-lgloo'],
+    lacks:
+      'build --gloo needs a C++20 compiler and Gloo with its headers.\nDebian and Ubuntu: apt install g++ libgloo-dev',
+  },
+};
 
 /** The folder of the addon, where it looks for plug-ins. */
 function folderOfAddon(): string {
@@ -23,38 +39,50 @@ function folderOfAddon(): string {
   }
 }
 
-/** The MPI that the plug-in was compiled against, as it stands in its file: nothing is loaded for it. */
-export function libraryOfEngine(): string {
-  const file = process.env['ORTHOKIT_MPI_PLUGIN'] || path.join(folderOfAddon(), 'orthokit_mpi.so');
+/** The file of an engine's plug-in, which need not be there. */
+function pluginFile(engine: PluginName): string {
+  const { file, variable } = plugins[engine];
+  return process.env[variable] || path.join(folderOfAddon(), file);
+}
+
+/** The library that a plug-in was compiled against, read from its file without loading it. Undefined without one. */
+export function libraryOf(engine: PluginName): string | undefined {
+  const file = pluginFile(engine);
   const isThere = existsSync(file) && statSync(file).isFile() && statSync(file).size < 1 << 26;
-  const text = isThere ? readFileSync(file).toString('latin1') : '';
-  const library = /orthokit engine: ([ -~]{1,100})\n/.exec(text)?.[1];
+  return isThere ? /orthokit engine: ([ -~]{1,100})\n/.exec(readFileSync(file, 'latin1'))?.[1] : undefined;
+}
+
+/** @throws where there is no plug-in */
+export function libraryOfEngine(engine: PluginName): string {
+  const library = libraryOf(engine);
   if (library !== undefined) return library;
+  const file = pluginFile(engine);
   throw new Error(
-    `there is no plug-in for MPI (${file}${isThere ? ' is none' : ' does not exist'}): ` +
-      'compile it with `orthokit build --mpi`',
+    `there is no plug-in for ${plugins[engine].title} (${file}${existsSync(file) ? ' is none' : ' does not exist'}): ` +
+      `compile it with \`orthokit build --${engine}\``,
   );
 }
 
-/** Compiles the plug-in for MPI; the exit code. */
-export function engine({ compiler, out }: { compiler?: string | undefined; out?: string | undefined }): number {
-  const name = compiler ?? (process.env['MPICXX'] || 'mpicxx');
-  const probe = spawnSync(name, ['--version'], { stdio: 'ignore' });
-  if (probe.error)
-    throw new Error(
-      `no compiler ${name}: build --mpi needs that of an MPI, with its headers, and a C++20 compiler.\n` +
-        'Debian and Ubuntu: apt install g++ libopenmpi-dev openmpi-bin, or g++ libmpich-dev mpich; with both, ' +
-        '--compiler mpicxx.openmpi or mpicxx.mpich',
-    );
-  const file = path.resolve(out ?? path.join(folderOfAddon(), 'orthokit_mpi.so'));
-  const source = path.join(root, 'native', 'mpi', 'engine.cpp');
+/** Compiles the plug-in of an engine; the exit code. */
+export function buildEngine(
+  engine: PluginName,
+  { compiler, out }: { compiler?: string | undefined; out?: string | undefined },
+): number {
+  const { names, links, lacks } = compilers[engine];
+  const asked = compiler === undefined ? names : [compiler];
+  const name = asked.find((one) => spawnSync(one, ['--version'], { stdio: 'ignore' }).error === undefined);
+  if (name === undefined) throw new Error(`no compiler ${asked.join(', ')}: ${lacks}`);
+  const file = path.resolve(out ?? path.join(folderOfAddon(), plugins[engine].file));
+  const source = path.join(root, 'native', engine, 'engine.cpp');
   if (!existsSync(source)) throw new Error(`${source} is missing: reinstall orthokit`);
   mkdirSync(path.dirname(file), { recursive: true });
   const fresh = `${file}.${process.pid}.new`;
   const flags = ['-std=c++20', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', `-I${path.join(root, 'native')}`];
-  const { status } = spawnSync(name, [...flags, source, '-Wl,-z,nodelete,-z,now', '-o', fresh], { stdio: 'inherit' });
+  const linked = ['-Wl,-z,nodelete,-z,now', ...links, '-o', fresh];
+  const { status } = spawnSync(name, [...flags, source, ...linked], { stdio: 'inherit' });
   if (status !== 0) {
     rmSync(fresh, { force: true });
+    console.error(`${name} has failed: ${lacks}`);
     return 1;
   }
   renameSync(fresh, file); // a process that has the old file loaded keeps it

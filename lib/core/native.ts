@@ -107,10 +107,10 @@ interface Native {
 
 /** The processes of a run, by way of an engine: one group a process. */
 export interface NativeGroup {
-  /** Tells of the plug-in's library and its version, or why there is none. */
-  engine(): { readonly library?: string; readonly reason?: string };
+  /** Tells of the library of an engine's plug-in and its version, or why there is none. */
+  engine(name: string): { readonly library?: string; readonly reason?: string };
   /** Starts the engine; a wait of a call ends after so many seconds. */
-  open(seconds: number, bucketBytes: number): Promise<void>;
+  open(engine: string, seconds: number, bucketBytes: number): Promise<void>;
   /** The process waits no more for the promise of `open` or `close`, which stays as it is. */
   abandon(): void;
   world(): { readonly rank: number; readonly size: number; readonly host: string };

@@ -3,7 +3,7 @@ import { native } from '../core/native.ts';
 import { positive, type Resolved, readOptions, type Schema, whole, word } from '../core/schema.ts';
 import { tellEnding } from './endings.ts';
 import { Group } from './group.ts';
-import { missingEngines } from './internal.ts';
+import { glooVariables, missingEngines, type PluginName, plugins } from './internal.ts';
 import { within } from './within.ts';
 
 /** Libraries that move data between processes. */
@@ -12,8 +12,9 @@ export type EngineName = 'mpi' | 'gloo' | 'nccl';
 /** Options of {@link connect}. */
 export interface ConnectOptions {
   /**
-   * `'mpi'`; `'none'`, a group of one process; `'auto'`, MPI where its launcher has started this process, as `orthokit
-   * run` does, and else none. `'gloo'` and `'nccl'` are refused. Default: `'auto'`.
+   * `'mpi'`; `'gloo'`; `'none'`, a group of one process; `'auto'`, Gloo where `ORTHOKIT_GLOO_STORE` says where its
+   * processes meet, MPI where its launcher has started this process, as `orthokit run` does either, and else none.
+   * `'nccl'` is refused. Default: `'auto'`.
    */
   engine?: 'auto' | 'none' | EngineName | undefined;
   /** Seconds that a call waits for ranks that do not come; positive, at most 2^21, 24 days. Default: 60. */
@@ -42,17 +43,33 @@ export function unavailable(engine: EngineName): string | undefined {
   const names: readonly string[] = ['mpi', 'gloo', 'nccl'];
   if (!names.includes(engine))
     throw new OrthokitError('ERR_ARGUMENT', `unavailable: engine must be one of ${names.join(', ')}, got ${engine}`);
-  if (engine !== 'mpi') return missingEngines[engine];
-  const { reason } = native.group.engine();
-  return reason && `${reason}: compile it with \`npx orthokit build --mpi\``;
+  if (engine === 'nccl') return missingEngines[engine];
+  const { reason } = native.group.engine(engine);
+  return reason && `${reason}: compile it with \`npx orthokit build --${engine}\``;
 }
 
-/** Name and version of the MPI that the plug-in was compiled against; undefined where there is no plug-in. */
-export function engineLibrary(): string | undefined {
-  return native.group.engine().library;
+/**
+ * Name and version of the library that the plug-in of an engine was compiled against; undefined where there is no
+ * plug-in. Default: that of MPI.
+ * @throws ERR_ARGUMENT for what is no engine with a plug-in
+ */
+export function engineLibrary(engine: 'mpi' | 'gloo' = 'mpi'): string | undefined {
+  if (!Object.hasOwn(plugins, engine))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `engineLibrary: engine must be one of ${Object.keys(plugins).join(', ')}, got ${engine}`,
+    );
+  return native.group.engine(engine).library;
 }
 
-let opened: { readonly timeout: number; readonly bucketBytes: number; readonly group: Promise<Group> } | undefined;
+let opened:
+  | {
+      readonly engine: PluginName;
+      readonly timeout: number;
+      readonly bucketBytes: number;
+      readonly group: Promise<Group>;
+    }
+  | undefined;
 
 /**
  * The group of all processes of this run. In a process that no launcher has started it is a group of one, for which no
@@ -63,37 +80,53 @@ let opened: { readonly timeout: number; readonly bucketBytes: number; readonly g
  * const group = await connect();
  * await group.allReduce(gradients, { op: 'mean', tag: 'gradients' });
  *
- * @throws ERR_ARGUMENT; ERR_UNSUPPORTED for an engine that is not there yet; ERR_BACKEND where the engine cannot be
+ * @throws ERR_ARGUMENT; ERR_UNSUPPORTED for an engine that is not there yet; ERR_STATE for another engine than that of
+ * the first call; ERR_BACKEND where the engine cannot be
  * used or its processes do not meet in time
  */
 export async function connect(options: ConnectOptions = {}): Promise<Group> {
   const where = 'connect';
   const { engine, timeout, bucketBytes } = readOptions(where, options, schema);
-  if (engine === 'gloo' || engine === 'nccl')
+  if (engine === 'nccl')
     throw new OrthokitError('ERR_UNSUPPORTED', `${where}: engine ${engine}: ${missingEngines[engine]}`);
-  const isLaunched = marks.some((name) => process.env[name] !== undefined);
-  if (engine === 'none' || (engine === 'auto' && !isLaunched)) {
-    const wanted = Number(process.env['ORTHOKIT_RANKS'] ?? 1);
+  const chosen = engine === 'auto' ? launched() : engine;
+  if (chosen === 'none') {
+    const wanted = Number(process.env[glooVariables.ranks] ?? 1);
     if (engine === 'auto' && wanted > 1)
       throw new OrthokitError('ERR_BACKEND', `${where}: ${wanted} processes were started, but by no launcher of MPI`);
     return new Group({ engine: 'none', timeout, bucketBytes });
   }
-  opened ??= { timeout, bucketBytes, group: start(where, timeout, bucketBytes) };
+  const reason = unavailable(chosen);
+  if (reason !== undefined) throw new OrthokitError('ERR_BACKEND', `${where}: ${reason}`);
+  opened ??= { engine: chosen, timeout, bucketBytes, group: start(where, chosen, timeout, bucketBytes) };
+  if (chosen !== opened.engine)
+    throw new OrthokitError(
+      'ERR_STATE',
+      `${where}: the group of this process is one of ${opened.engine}, got ${chosen}`,
+    );
   for (const name of ['timeout', 'bucketBytes'] as const)
     if (options[name] !== undefined && options[name] !== opened[name])
       throw refusal(where, name, `be that of the first call, ${opened[name]}`, String(options[name]));
   return opened.group;
 }
 
-async function start(where: string, timeout: number, bucketBytes: number): Promise<Group> {
-  const reason = unavailable('mpi');
-  if (reason !== undefined) throw new OrthokitError('ERR_BACKEND', `${where}: ${reason}`);
-  const { library } = native.group.engine();
+/** The engine by which this process was started. */
+function launched(): PluginName | 'none' {
+  if (process.env[glooVariables.store]) return 'gloo';
+  return marks.some((name) => process.env[name] !== undefined) ? 'mpi' : 'none';
+}
+
+async function start(where: string, engine: PluginName, timeout: number, bucketBytes: number): Promise<Group> {
+  const { library } = native.group.engine(engine);
   tellEnding();
   const late = `${where}: ${library} has not started after ${timeout} s; not all processes came to it`;
   try {
     // Those that came are named by the engine's own limit, a second before.
-    await within(timeout + 1, native.group.open(timeout, bucketBytes), () => new OrthokitError('ERR_BACKEND', late));
+    await within(
+      timeout + 1,
+      native.group.open(engine, timeout, bucketBytes),
+      () => new OrthokitError('ERR_BACKEND', late),
+    );
   } catch (error) {
     const { code, message } = error as OrthokitError;
     throw message.startsWith(where) ? error : new OrthokitError(code, `${where}: ${message}`);
@@ -106,7 +139,7 @@ async function start(where: string, timeout: number, bucketBytes: number): Promi
     throw new OrthokitError(
       'ERR_BACKEND',
       `${where}: the launcher has started ${wanted} processes, and ${library} sees ${group.size}: ` +
-        'launcher and plug-in are of two MPIs; compile the plug-in against that of the launcher',
+        `launcher and plug-in are not of one ${plugins[engine].title}; compile the plug-in against that of the launcher`,
     );
   }
   return group;

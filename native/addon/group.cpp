@@ -1,7 +1,9 @@
 #include "addon/group.h"
 
 #include <cstdlib>
+#include <map>
 #include <mutex>
+#include <string>
 
 #include "addon/handles.h"
 #include "core/group.h"
@@ -10,19 +12,26 @@
 namespace orthokit {
 namespace {
 
-constexpr Plugin kMpiPlugin{"MPI", "ORTHOKIT_MPI_PLUGIN"};
+struct EngineFile {
+  const char *name, *file;
+  Plugin plugin;
+};
+constexpr EngineFile kEngines[] = {
+    {"mpi", "orthokit_mpi.so", {"MPI", "ORTHOKIT_MPI_PLUGIN"}},
+    {"gloo", "orthokit_gloo.so", {"Gloo", "ORTHOKIT_GLOO_PLUGIN"}},
+};
 
 struct OpenEngine {
   const Engine* table = nullptr;
   std::string reason;
 };
 
-OpenEngine find_engine() {
+OpenEngine find_engine(const EngineFile& from) {
   // UCX, which an MPI may load, would put functions of its own in the place of brk, mmap and the
   // handlers of signals, for all of the process.
   setenv("UCX_MEM_EVENTS", "no", 0);
   setenv("UCX_HANDLE_ERRORS", "none", 0);
-  const Opened opened = open_library(kMpiPlugin, "orthokit_mpi.so", "orthokit_engine");
+  const Opened opened = open_library(from.plugin, from.file, "orthokit_engine");
   if (!opened.entry) return {nullptr, opened.reason};
   const Engine* table = reinterpret_cast<decltype(&orthokit_engine)>(opened.entry)();
   if (!table || table->abi != kEngineAbi || table->bytes != sizeof(Engine))
@@ -30,9 +39,19 @@ OpenEngine find_engine() {
   return {table, ""};
 }
 
-const OpenEngine& engine() {
-  static const OpenEngine& found = *new OpenEngine(find_engine());
-  return found;
+std::string text_of(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+
+// Opened at the first question for it.
+const OpenEngine& engine(const Napi::Value& named) {
+  static auto& found = *new std::map<std::string, OpenEngine>;
+  static auto& mutex = *new std::mutex;  // threads of Node.js may ask at once
+  const std::string name = text_of(named);
+  std::lock_guard lock(mutex);
+  const auto known = found.find(name);
+  if (known != found.end()) return known->second;
+  for (const EngineFile& from : kEngines)
+    if (name == from.name) return found.emplace(name, find_engine(from)).first->second;
+  throw Error(ErrorCode::kArgument, "there is no engine " + name);
 }
 
 // An engine starts once in a process, and ends with it.
@@ -51,8 +70,6 @@ std::shared_ptr<Group> group_of(napi_env env) {
   if (!the_group || group_env != env) throw Error(ErrorCode::kState, "there is no group");
   return the_group;
 }
-
-std::string text_of(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
 
 template <size_t n>
 void put_text(char (&to)[n], const Napi::Value& value) {
@@ -97,32 +114,36 @@ Napi::Value group_abandon(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (engine)
 Napi::Value engine_library(const Napi::CallbackInfo& info) {
   return guard(info.Env(), "engine", [&]() -> Napi::Value {
     auto result = Napi::Object::New(info.Env());
-    if (engine().table) {
+    const OpenEngine& found = engine(info[0]);
+    if (found.table) {
       char text[256] = {};
-      engine().table->library(text, sizeof text);
+      found.table->library(text, sizeof text);
       result["library"] = std::string(text);
     } else {
-      result["reason"] = engine().reason;
+      result["reason"] = found.reason;
     }
     return result;
   });
 }
 
+// (engine, timeout, bytes of a bucket)
 Napi::Value open_group(const Napi::CallbackInfo& info) {
   return guard(info.Env(), "connect", [&]() -> Napi::Value {
-    if (!engine().table) throw Error(ErrorCode::kBackend, engine().reason);
+    const OpenEngine& found = engine(info[0]);
+    if (!found.table) throw Error(ErrorCode::kBackend, found.reason);
     std::shared_ptr<Group> group;
     {
       std::lock_guard lock(group_mutex);
       if (the_group) throw Error(ErrorCode::kUnsupported, "an engine starts once in a process");
-      the_group = group = std::make_shared<Group>(*engine().table);
+      the_group = group = std::make_shared<Group>(*found.table);
       group_env = info.Env();
     }
-    const double timeout = info[0].As<Napi::Number>().DoubleValue();
-    const int64_t bucket_bytes = info[1].As<Napi::Number>().Int64Value();
+    const double timeout = info[1].As<Napi::Number>().DoubleValue();
+    const int64_t bucket_bytes = info[2].As<Napi::Number>().Int64Value();
     return abandonable(info.Env(),
                        [&](auto done) { group->open(timeout, bucket_bytes, std::move(done)); });
   });

@@ -230,7 +230,14 @@ void Group::watch() {
   const auto look = [&] {
     for (int r = 0; r < world_.size; ++r) {
       void*& request = letter_requests_[size_t(r)];
-      if (!request || !is_done(request)) continue;
+      bool has_come = false;
+      try {
+        has_come = request && is_done(request);
+      } catch (const Error& e) {
+        request = nullptr;
+        break_off(name_of(r) + " cannot be reached: " + e.what());
+      }
+      if (!has_come) continue;
       request = nullptr;
       char answer = 1;
       void* sent = start({Motion::kSend, Dtype::kU8, &answer, 1, nullptr, nullptr, r, kAnswer});

@@ -184,20 +184,22 @@ function* take<T>(all: Iterable<T>, count: number): Iterable<T> {
 
 describe.each(onlyCpu)('engines', () => {
   it('are refused by name, or say what is missing', async () => {
-    for (const engine of ['gloo', 'nccl'] as const) {
-      expect(unavailable(engine)).toMatch(/mpi/);
-      await expect(connect({ engine })).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
-    }
+    expect(unavailable('nccl')).toMatch(/mpi or gloo/);
+    await expect(connect({ engine: 'nccl' })).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
     // Timers of JavaScript end at 2^31 ms.
     await expect(connect({ engine: 'none', timeout: 3e6 })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
     expect(() => unavailable('tcp' as never)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
-    const isBuilt = existsSync(path.join(import.meta.dirname, '..', '..', 'build', 'Release', 'orthokit_mpi.so'));
-    if (process.env['ORTHOKIT_MPI_PLUGIN'] || isBuilt) return;
-    expect(engineLibrary()).toBeUndefined();
-    expect(unavailable('mpi')).toMatch(
-      /no MPI plug-in .* does not exist\): compile it with `npx orthokit build --mpi`$/,
-    );
-    await expect(connect({ engine: 'mpi' })).rejects.toMatchObject({ code: 'ERR_BACKEND' });
+    expect(() => engineLibrary('nccl' as never)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+    for (const engine of ['mpi', 'gloo'] as const) {
+      const [file, title] = [`orthokit_${engine}.so`, { mpi: 'MPI', gloo: 'Gloo' }[engine]];
+      const isBuilt = existsSync(path.join(import.meta.dirname, '..', '..', 'build', 'Release', file));
+      if (process.env[`ORTHOKIT_${engine.toUpperCase()}_PLUGIN`] || isBuilt) continue;
+      expect(engineLibrary(engine)).toBeUndefined();
+      expect(unavailable(engine)).toMatch(
+        new RegExp(`no ${title} plug-in .* does not exist\\): compile it with \`npx orthokit build --${engine}\`$`),
+      );
+      await expect(connect({ engine })).rejects.toMatchObject({ code: 'ERR_BACKEND' });
+    }
   });
 });
 

@@ -80,8 +80,8 @@ export const calls: Record<string, Call> = {
   },
   'ShardedMuon.saveShards': { of: sharded, args: ({ folder }) => [folder.file('state')], options: () => ({}) },
   'ShardedMuon.loadShards': { of: sharded, args: saved, options: () => ({}) },
-  engineLibrary: {},
-  unavailable: { args: () => ['gloo'] },
+  engineLibrary: { args: () => ['gloo'] },
+  unavailable: { args: () => ['nccl'] },
   'DataParallel.verify': {
     of: parallel,
     args: (on) => [{ w: matrices(on)[0] }],

@@ -4,7 +4,7 @@ import { Device, Tensor } from 'orthokit';
 import { connect } from 'orthokit/distributed';
 
 const [how] = process.argv.slice(2);
-const started = Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK);
+const started = Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK ?? process.env.ORTHOKIT_RANK);
 if (how === 'listener')
   process.on('uncaughtException', (error) => {
     console.log(started, error.message);
