@@ -21,6 +21,12 @@ export interface Report {
    * elements are not finite do not.
    */
   readonly fallbacks?: number;
+  /**
+   * Weights in `f16` or `bf16` without masters: the share of their elements that a step left as they were though their
+   * gradient was not 0, since it was below half a unit of rounding. Of the first step, and of each that follows a
+   * report; NaN before it, and where it was held back.
+   */
+  readonly lostUpdates?: number;
   /** EG: exponents of the step that were cut to ±30. */
   readonly clamped?: number;
 }

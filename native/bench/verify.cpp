@@ -15,10 +15,10 @@ namespace orthokit::bench {
 namespace {
 
 // Operations that move, convert or compare numbers; all others state their sums and products.
-constexpr std::string_view kMoving[] = {"carry_rows",  "cast",         "check_finite", "commit",
-                                        "copy",        "cost_range",   "end_step",     "fill",
-                                        "gather_rows", "place_slices", "rearrange",    "ring_write",
-                                        "transpose"};
+constexpr std::string_view kMoving[] = {"carry_rows", "cast",        "check_finite",  "commit",
+                                        "copy",       "cost_range",  "count_unmoved", "end_step",
+                                        "fill",       "gather_rows", "place_slices",  "rearrange",
+                                        "ring_write", "transpose"};
 constexpr int kThreads = 3;  // no divisor of the usual counts of chunks
 
 bool moves(const OpInfo& op) { return std::ranges::count(kMoving, std::string_view(op.name)) > 0; }

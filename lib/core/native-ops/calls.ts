@@ -46,6 +46,7 @@ export type Name =
   | 'copy'
   | 'correlations'
   | 'costRange'
+  | 'countUnmoved'
   | 'dct'
   | 'dctAdamw'
   | 'decodeCodes'
@@ -273,6 +274,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   costRange: operation('costRange', ['cost', 'rowMass', 'columnMass', 'statistics'], (device, f) => {
     send(native.ops['cost_range']!, device, f['cost'], f['rowMass'], f['columnMass'], f['statistics']);
+  }),
+  countUnmoved: operation('countUnmoved', ['x', 'before', 'grads', 'out', 'guard'], (device, f) => {
+    send(native.ops['count_unmoved']!, device, f['x'], f['before'], f['grads'], f['out'], f['guard']);
   }),
   dct: operation('dct', ['x', 'out', 'kind'], (device, f) => {
     send(native.ops['dct']!, device, f['x'], f['out'], f['kind']);

@@ -485,6 +485,37 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * counts elements that a step has left as they were
+   *
+   * ```text
+   * outₚ = the number of elements of xₚ that have the bits of beforeₚ, though gradsₚ is not 0 there, for
+   * each tensor p of the list: those whose step was below half a unit of rounding, and is lost. NaN
+   * under a guard that is not 0, which let nothing step.
+   * Numerics: bits of x and before are compared; a gradient that is NaN is not 0, and ±0 is.
+   * Traffic: one read.
+   * ```
+   *
+   * - before and grads must be as many as x
+   * - x must be f16 or bf16
+   * - before must have x's dtype
+   * - grads must be floating
+   * - before and grads must have x's shape
+   * - out must be f64 with one element a tensor
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  countUnmoved(
+    device: Device,
+    fields: {
+      /** Read. */ x: readonly Tensor[];
+      /** Read. */ before: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Written. */ out: Tensor;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+    },
+  ): void;
+  /**
    * one DCT-AdamW step on a list of parameters
    *
    * ```text

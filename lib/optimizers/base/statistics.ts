@@ -3,10 +3,14 @@ import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Report } from '../report.ts';
 import type { Guard } from './guard.ts';
+import type { Lost } from './lost-updates.ts';
 
 /** A number of a method's own, of which its kernels leave one for each parameter: its name in the report. */
 export interface OwnNumber {
-  readonly name: Exclude<keyof Report, 'step' | 'gradNorm' | 'updateRms' | 'nonFinite' | 'skipped' | 'fallbacks'>;
+  readonly name: Exclude<
+    keyof Report,
+    'step' | 'gradNorm' | 'updateRms' | 'nonFinite' | 'skipped' | 'fallbacks' | 'lostUpdates'
+  >;
   readonly combine: keyof typeof combining;
 }
 
@@ -18,11 +22,28 @@ export interface Measured {
   readonly report: Report;
   readonly elements: number;
   readonly number: OwnNumber | undefined;
+  /** The count of lost updates, if some weights have 16 bits. */
+  readonly lost?: Lost;
 }
+
+const shareOf = ({ count, elements }: Lost): number => count / elements;
+
+/** Adds the share of updates that were lost. */
+export const withLost = (measured: Measured, lost: Lost): Measured => ({
+  ...measured,
+  lost,
+  report: { ...measured.report, lostUpdates: shareOf(lost) },
+});
 
 /** The numbers of several reports that not every method has, each combined with those of its name. */
 export function combinedNumbers(all: readonly Measured[]): Partial<Report> {
-  const numbers: Partial<Record<OwnNumber['name'] | 'fallbacks', number>> = {};
+  const numbers: Partial<Record<OwnNumber['name'] | 'fallbacks' | 'lostUpdates', number>> = {};
+  const lost = all.flatMap((one) => one.lost ?? []);
+  if (lost.length > 0)
+    numbers.lostUpdates = shareOf({
+      count: lost.reduce((sum, { count }) => sum + count, 0),
+      elements: lost.reduce((sum, { elements }) => sum + elements, 0),
+    });
   for (const { report, number } of all) {
     if (report.fallbacks !== undefined) numbers.fallbacks = (numbers.fallbacks ?? 0) + report.fallbacks;
     if (!number) continue;
