@@ -251,6 +251,26 @@ const checks = {
     assert.notEqual(code, 0);
     assert.match(stderr, /an argument ':' begins another program/);
   },
+  async 'processes that were started by themselves'(env, name) {
+    if (name !== 'gloo') return; // others have launchers
+    const begin = async (rank, variables) => {
+      const own = { ...env, ORTHOKIT_GLOO_HOST: '127.0.0.1', ORTHOKIT_RANK: rank, ORTHOKIT_RANKS: '2', ...variables };
+      return (await watched(own, [program('connect')], () => {}, process.execPath)).stdout;
+    };
+    const store = { ORTHOKIT_GLOO_STORE: folder() };
+    assert.deepEqual(await Promise.all(['0', '1'].map((rank) => begin(rank, store))), [
+      'rank 0 of 2\n',
+      'rank 1 of 2\n',
+    ]);
+    for (const [rank, variables, says] of [
+      ['2', store, /^ERR_BACKEND connect: ORTHOKIT_RANK must be below ORTHOKIT_RANKS, got 2 of 2$/m],
+      ['one', store, /^ERR_BACKEND connect: ORTHOKIT_RANK must be a count, got one$/m],
+      ['', store, /^ERR_BACKEND connect: ORTHOKIT_RANK is not set, which `orthokit run` does$/m],
+      ['0', { ORTHOKIT_GLOO_STORE: '/nowhere' }, /^ERR_BACKEND connect: .*\/nowhere/m],
+      ['0', { ...store, ORTHOKIT_GLOO_HOST: 'no.such.host' }, /^ERR_BACKEND connect: .*no\.such\.host/m],
+    ])
+      assert.match(await begin(rank, variables), says);
+  },
   async 'two MPIs'(env, name) {
     if (name === 'gloo') return;
     const other = { openmpi: 'mpich', mpich: 'openmpi' }[name];
