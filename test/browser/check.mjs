@@ -115,6 +115,13 @@ try {
     paused,
   );
 
+  await row('adamw').getByRole('button', { name: /^Log/ }).click();
+  await until(() => /resumed from step \d+/.test(document.querySelector('#log-lines').value));
+  await page.screenshot({ path: path.join(pictures, 'log.png') });
+  await row('adamw').getByRole('button', { name: /^Save/ }).dispatchEvent('click');
+  await until(() => /resumed from step.*checkpoint of step/s.test(document.querySelector('#log-lines').value));
+  await page.getByRole('button', { name: 'Close' }).click();
+
   await start('muon', '0.02');
   await until(
     () =>

@@ -2,7 +2,7 @@ import { objectSchema } from '../jobs/fields.mjs';
 import { changeable } from '../jobs/kinds.mjs';
 import { problems } from '../problem.mjs';
 import { jobSchema, listFields, states, wishes } from './jobs.mjs';
-import { curveFields } from './results.mjs';
+import { curveFields, logFields } from './results.mjs';
 
 /** @import { Fields } from '../jobs/fields.mjs' */
 
@@ -126,6 +126,14 @@ export function openapi(version) {
       '/jobs/{id}/events': {
         parameters: [id, lastEvent],
         get: operation('Events of a run, from its first on', { 200: events }),
+      },
+      '/jobs/{id}/log': {
+        parameters: [id],
+        get: operation(
+          'The last lines of what happened to a run, without the numbers of its steps',
+          { 200: answer('A line an event', text, 'text/plain') },
+          { parameters: query(logFields) },
+        ),
       },
       '/jobs/{id}/checkpoints': {
         parameters: [id],

@@ -6,6 +6,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { whole } from '../jobs/fields.mjs';
 import { Problem } from '../problem.mjs';
+import { logOf } from '../runs/log.mjs';
 import { checkpointFolder } from '../work/checkpoint.mjs';
 import { columns, csvOf, curvesOf, jsonlOf } from './curves.mjs';
 import { readQuery } from './jobs.mjs';
@@ -31,12 +32,26 @@ export const curveFields = {
   },
 };
 
-/** The results of runs: curves, events, checkpoints. @param {Server} server */
+/** @type {Fields} */
+export const logFields = { lines: whole(1, 10_000, 200) };
+
+/** The results of runs: curves, events, logs, checkpoints. @param {Server} server */
 export function resultRoutes({ store, streams, limits }) {
   /** @type {Hono<{ Bindings: import('@hono/node-server').HttpBindings }>} */
   const app = new Hono();
-  /** Curves are read a few at a time: each goes through a file. */
+  /** Curves and logs are read a few at a time: each goes through a file. */
   let reading = 0;
+  /** @template T @param {() => Promise<T>} read @returns {Promise<T>} */
+  const inTurn = async (read) => {
+    if (reading >= limits.curves)
+      throw new Problem('ERR_LIMIT', `${limits.curves} curves and logs are being read`, { 'Retry-After': '1' });
+    reading += 1;
+    try {
+      return await read();
+    } finally {
+      reading -= 1;
+    }
+  };
   /** Files that are sent as fast as clients take them. */
   let sending = 0;
   /** @param {import('hono').Context<{ Bindings: import('@hono/node-server').HttpBindings }>} c */
@@ -54,17 +69,19 @@ export function resultRoutes({ store, streams, limits }) {
     const run = store.run(c.req.param('id'));
     const { keys, ...options } = readQuery(c.req.query(), curveFields);
     const names = [...new Set(keys.split(','))];
-    if (reading >= limits.curves)
-      throw new Problem('ERR_LIMIT', `${limits.curves} curves are being read`, { 'Retry-After': '1' });
-    reading += 1;
-    try {
+    return inTurn(async () => {
       // Events up to this one are in the answer; a client goes on after it.
       const { lastSeq } = run.summary;
       const found = await curvesOf(run, { .../** @type {any} */ (options), keys: names });
       return c.json({ id: run.id, lastEvent: lastSeq, ...found });
-    } finally {
-      reading -= 1;
-    }
+    });
+  });
+
+  app.get('/:id/log', async (c) => {
+    const run = store.run(c.req.param('id'));
+    const { lines } = readQuery(c.req.query(), logFields);
+    const found = await inTurn(() => logOf(run, /** @type {number} */ (lines)));
+    return c.text(found.map((line) => `${line}\n`).join(''));
   });
 
   for (const [ending, linesOf, type] of /** @type {const} */ ([

@@ -4,6 +4,7 @@ import { Curve } from './curve.mjs';
 import { byId, element } from './dom.mjs';
 import { download } from './download.mjs';
 import { makeForm } from './form.mjs';
+import { showLog, tellLog } from './log.mjs';
 import { marksOf } from './marks.mjs';
 import { hasCurves, nameOf, Rows } from './rows.mjs';
 
@@ -48,6 +49,7 @@ const rows = new Rows({
     else shown.delete(id);
     change();
   },
+  log: (id, name) => void showLog(id, name),
 });
 
 function take(run) {
@@ -121,6 +123,7 @@ async function onEvent(type, data) {
     run.lastEvent = data.seq;
     run.heard = Date.now();
     handlers[type]?.(run, data);
+    tellLog(run.id, type);
   }
   if (!run || ['state', 'applied', 'result'].includes(type)) await refresh(data.job);
   change();

@@ -11,6 +11,7 @@ const stale = 30_000;
  * @typedef {object} Actions
  * @property {(id: string, path: string, method: string, body?: unknown) => void} ask
  * @property {(id: string, isShown: boolean) => void} show
+ * @property {(id: string, name: string) => void} log
  */
 
 /** The learning rate that was asked for last, or the one that the run began with. */
@@ -46,7 +47,7 @@ export class Rows {
   #rowOf(run) {
     const found = this.#rows.get(run.id);
     if (found) return found;
-    const { ask, show } = this.actions;
+    const { ask, show, log } = this.actions;
     const { id } = run;
     const name = nameOf(run);
     const button = (text, path, method = 'POST') =>
@@ -78,6 +79,7 @@ export class Rows {
       save: button('Save', '/checkpoint'),
       cancel: button('Cancel', '/cancel'),
       remove: button('Delete', '', 'DELETE'),
+      log: element('button', { type: 'button', 'aria-label': `Log of ${name}`, onclick: () => log(id, name) }, 'Log'),
       rate,
       set: element(
         'button',
@@ -89,7 +91,7 @@ export class Rows {
         'Set lr',
       ),
     };
-    const controls = ['pause', 'resume', 'save', 'cancel', 'remove', 'rate', 'set'].flatMap((part) => [
+    const controls = ['pause', 'resume', 'save', 'cancel', 'remove', 'log', 'rate', 'set'].flatMap((part) => [
       parts[part],
       ' ',
     ]);

@@ -61,6 +61,16 @@ describe('a training server', () => {
     const objects = jsonl.map((line: string) => JSON.parse(line) as { step: number; loss: number; lr: number });
     expect(objects.map((object: { step: number }) => object.step)).toEqual(step);
     expect(objects.map((object: { loss: number }) => object.loss)).toEqual(loss);
+    const log = (await server.ask(`/jobs/${id}/log`)).body.trimEnd().split('\n') as string[];
+    const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /;
+    expect(log.every((line) => time.test(line))).toBe(true);
+    const texts = log.map((line) => line.replace(time, ''));
+    expect(texts.slice(0, 3)).toEqual(['queued', 'begins at step 0', 'running']);
+    expect(texts.at(-1)).toBe('done');
+    expect(texts.filter((line) => /^checkpoint of step (15|30|40), \d+ bytes, loss /.test(line))).toHaveLength(3);
+    const lastTwo = (await server.ask(`/jobs/${id}/log?lines=2`)).body.trimEnd().split('\n');
+    expect(lastTwo).toEqual(log.slice(-2));
+    expect((await server.ask(`/jobs/${id}/log?lines=0`)).status).toBe(400);
     expect(Object.keys(objects[0]).sort()).toEqual(['gradNorm', 'loss', 'lr', 'memory', 'ms', 'seconds', 'step', 'updateRms']); // biome-ignore format: one line
   });
 
