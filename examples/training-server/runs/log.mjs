@@ -1,4 +1,4 @@
-// What has happened to a run, as lines that people read.
+// The log of a run: lines that people read.
 
 /** @import { Run } from './run.mjs' */
 

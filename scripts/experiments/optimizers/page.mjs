@@ -87,8 +87,8 @@ export function pageOf(outcomes, effort) {
     ]),
     '## Settings',
     'Rates are those in the middle of the grid, in each task; the others are an eighth to eight times of it. DCTAdamW keeps at most 128 ' +
-      'vectors, which are all that matrices of these sizes have: what is compared is its basis, not a low rank. The network of ' +
-      'convolutions has no sharpness, as nn.conv2d has no tangent, by which it is measured; batches that grow were run with dense layers alone.',
+      'vectors, which are all that matrices of these sizes have: what is compared is its basis, not a low rank. Batches that ' +
+      'grow were run with dense layers alone.',
     settingsOf(outcomes.map(({ task }) => task)),
     ...tables,
     '¹ The rate is at an end of the grid: a better one may lie beyond. ² Runs that chose the rate had their best at an end of the grid, but of ' +

@@ -5,7 +5,7 @@ import { finalLoss } from './figures.mjs';
 import { tasks } from './tasks/index.mjs';
 
 /** Raised when what a run computes changes: runs of another one do not count. */
-export const revision = 1;
+export const revision = 2;
 export const seeds = [1, 2, 3];
 const share = 0.1;
 const kept = 2;

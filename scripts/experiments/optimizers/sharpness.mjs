@@ -28,15 +28,23 @@ export class Sharpness {
     const length = Math.hypot(...steps.map((step) => Math.sqrt(step.reduce((sum, x) => sum + x * x, 0))));
     if (!(length > 0 && length < Infinity)) return null;
     const { device } = this.params[0];
-    let next = 0;
-    const model = nn.mapTensors(this.model, ({ shape }) => Tensor.from(device, this.weights[next++], shape));
+    const before = new Map(this.params.map((tensor, i) => [tensor, this.weights[i]]));
+    /** @type {Tensor[]} */
+    const copies = [];
+    // Running statistics of a batch normalization are no parameters: the loss of a batch does not depend on them.
+    const model = nn.mapTensors(this.model, (tensor) => {
+      const numbers = before.get(tensor);
+      const copy = numbers ? Tensor.from(device, numbers, tensor.shape) : tensor.cast('f64');
+      copies.push(copy);
+      return copy;
+    });
     const params = nn.parameters(model);
     const direction = steps.map((step, i) => Tensor.from(device, step, params[i].shape));
     const inputs = batch.map((tensor) => (tensor.dtype === 'f32' ? tensor.cast('f64') : tensor));
     const oracle = nn.oracle(this.task.loss, model, () => inputs);
     const sharpness = await directionalSharpness(flat(oracle, 'hessian'), direction);
     oracle.dispose();
-    for (const tensor of [...params, ...direction, ...inputs.filter((input) => !batch.includes(input))])
+    for (const tensor of [...copies, ...direction, ...inputs.filter((input) => !batch.includes(input))])
       tensor.dispose();
     return sharpness;
   }

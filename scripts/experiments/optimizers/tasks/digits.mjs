@@ -93,7 +93,7 @@ export const mlp = {
 export const cnn = {
   name: 'cnn',
   title: 'Digits, convolutions',
-  ...{ curved: false, tuned: false, isMatrix },
+  ...{ curved: true, tuned: false, isMatrix },
   sizes: {
     full: { samples: 24_000, batch: 128, channels: [8, 16, 32], every: 1 },
     quick: { samples: 256, batch: 32, channels: [2, 4, 4], every: 7 },
