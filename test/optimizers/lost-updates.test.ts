@@ -1,5 +1,4 @@
 // Devices: cpu, cuda
-// Source: closed form "weights of 1 that no step of 6e-4 moves: all updates are lost, and none with masters or larger steps"
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, Muon, SGD, Tensor } from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';
