@@ -80,10 +80,11 @@ export async function endedRanks(
   };
   const timers: NodeJS.Timeout[] = [];
   let code = 0;
+  let isOver = false;
   const note = (own: number): void => {
     if (own === 0 || code !== 0) return;
     code = own;
-    if (leaves) return;
+    if (leaves || isOver) return;
     timers.push(setTimeout(kill, patience, 'SIGTERM'), setTimeout(kill, patience + mercy, 'SIGKILL'));
   };
   try {
@@ -108,6 +109,7 @@ export async function endedRanks(
     await withSignals(pass, all());
     return { code, asked };
   } finally {
+    isOver = true;
     for (const timer of timers) clearTimeout(timer);
     kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });

@@ -19,7 +19,7 @@ export const run: Command = command({
       type: 'string',
       value: 'NAME',
       choices: ['mpi', 'gloo'],
-      help: 'mpi or gloo, by default that whose plug-in is there, and mpi where both are',
+      help: 'by default that whose plug-in is there, and mpi where both are',
     },
     launcher: { type: 'string', value: 'PROGRAM', help: "MPI's launcher, by default that of the plug-in's MPI" },
     restarts: { type: 'string', value: 'R', number: 'whole', help: 'so often a run that has failed begins again' },
@@ -39,7 +39,8 @@ export const run: Command = command({
     delete env[glooVariables.store]; // of a run that this one is a part of
     if (threads !== undefined || !env['ORTHOKIT_NUM_THREADS']) env['ORTHOKIT_NUM_THREADS'] = String(each);
     const begin = ((): ((env: NodeJS.ProcessEnv) => Promise<Ended>) => {
-      if (ranks === 1 && asked === undefined) return (own) => ended(process.execPath, words, own);
+      if (ranks === 1 && asked === undefined && values.engine === undefined)
+        return (own) => ended(process.execPath, words, own);
       if (asked === undefined && (values.engine ?? engineHere()) === 'gloo') {
         libraryOfEngine('gloo');
         return (own) => endedRanks(ranks, words, own, { leaves });

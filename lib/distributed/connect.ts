@@ -93,9 +93,14 @@ export async function connect(options: ConnectOptions = {}): Promise<Group> {
   if (chosen === 'none') {
     const wanted = Number(process.env[glooVariables.ranks] ?? 1);
     if (engine === 'auto' && wanted > 1)
-      throw new OrthokitError('ERR_BACKEND', `${where}: ${wanted} processes were started, but by no launcher of MPI`);
+      throw new OrthokitError(
+        'ERR_BACKEND',
+        `${where}: ${wanted} processes were started, but neither by a launcher of MPI nor over Gloo`,
+      );
     return new Group({ engine: 'none', timeout, bucketBytes });
   }
+  if (chosen === 'mpi' && launched() === 'gloo')
+    throw new OrthokitError('ERR_STATE', `${where}: engine mpi: these processes were started over Gloo`);
   const reason = unavailable(chosen);
   if (reason !== undefined) throw new OrthokitError('ERR_BACKEND', `${where}: ${reason}`);
   opened ??= { engine: chosen, timeout, bucketBytes, group: start(where, chosen, timeout, bucketBytes) };

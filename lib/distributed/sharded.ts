@@ -35,6 +35,8 @@ export interface ShardedReport {
   readonly gradNorm: number;
   /** Root mean square of what was subtracted from the weights, without decay. */
   readonly updateRms: number;
+  /** Matrices in `f16` or `bf16` without masters: the share of updates that were lost, as `lostUpdates` of a report. */
+  readonly lostUpdates?: number;
 }
 
 interface Numbers {
@@ -172,7 +174,14 @@ export abstract class Sharded<O extends CommonOptions> {
       const squares = await sumOf((i) => reports[i]!.gradNorm ** 2);
       const updates = await sumOf((i) => reports[i]!.updateRms ** 2 * own[i]!.param.size);
       const size = this.#params.reduce((sum, param) => sum + param.size, 0);
-      return { step: this.#steps, gradNorm: Math.sqrt(squares), updateRms: Math.sqrt(updates / size) };
+      const narrow = await sumOf((i) => (reports[i]!.lostUpdates === undefined ? 0 : own[i]!.param.size));
+      const lost = await sumOf((i) => (reports[i]!.lostUpdates ?? 0) * own[i]!.param.size);
+      return {
+        step: this.#steps,
+        gradNorm: Math.sqrt(squares),
+        updateRms: Math.sqrt(updates / size),
+        ...(narrow > 0 ? { lostUpdates: lost / narrow } : {}),
+      };
     });
   }
 

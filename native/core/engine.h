@@ -8,7 +8,7 @@
 
 namespace orthokit {
 
-inline constexpr uint32_t kEngineAbi = 1;
+inline constexpr uint32_t kEngineAbi = 2;
 
 struct World {
   int32_t rank, size;
@@ -44,6 +44,9 @@ struct Engine {
   int32_t (*test)(void* world, void* request, int32_t* done, Failure*);
   void (*cancel)(void* world, void* request);  // of a receive that nobody sends for
   int32_t (*close)(void* world, Failure*);     // all ranks together
+  // After a failure: `data` and `into` of what is under way are touched no more. Null: by nobody
+  // but test, as all calls but these are over.
+  void (*abandon)(void* world);
 };
 
 }  // namespace orthokit

@@ -95,6 +95,7 @@ void Group::loop() {
     if (job.done) job.done(error);
     if (leaving_) tell();
   }
+  if (!is_closed_) abandon();
   std::lock_guard lock(mutex_);
   is_over_ = true;
   wake_.notify_all();
@@ -180,7 +181,15 @@ bool Group::is_done(void* request) {
 void Group::break_off(const std::string& text) {
   broken_ = Error(ErrorCode::kBackend, text);
   keep({-1, text});
+  abandon();
   throw *broken_;
+}
+
+// Buffers of calls that are under way may go from here on.
+void Group::abandon() {
+  if (!world_handle_ || !engine_.abandon || is_abandoned_) return;
+  is_abandoned_ = true;
+  engine_.abandon(world_handle_);
 }
 
 void Group::wait(std::vector<void*> requests, const Blame& blame, bool patient) {
@@ -191,6 +200,7 @@ void Group::wait(std::vector<void*> requests, const Blame& blame, bool patient) 
       for (void*& request : requests)
         if (request && is_done(request)) request = nullptr, --left;
     } catch (const Error& e) {
+      watch();              // who it was, if that can be told
       break_off(e.what());  // the others may be in the midst of it
     }
     if (left == 0) return;
@@ -246,6 +256,7 @@ void Group::watch() {
       letters_[size_t(r)].text[sizeof(Letter) - 1] = 0;
       broken_ = Error(ErrorCode::kBackend, name_of(r) + " failed");
       keep({r, letters_[size_t(r)].text});
+      abandon();
       throw *broken_;
     }
   };

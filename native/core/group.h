@@ -93,6 +93,7 @@ class Group {
   // Until all are done. @throws ERR_BACKEND, by what `blame` says, when time is up
   void wait(std::vector<void*> requests, const Blame& blame, bool patient = false);
   void break_off(const std::string& text);
+  void abandon();
   void move(Exchange, const char* name);
   void watch();       // throws what has befallen another rank
   void tell();        // sends what fail() was given
@@ -105,7 +106,7 @@ class Group {
   World world_ = {0, 1, {}};
   Clock::duration timeout_{};
   Traffic traffic_;
-  bool has_met_ = false;
+  bool has_met_ = false, is_abandoned_ = false;
   // The engine reads and writes these members: after a failure it may be at it still.
   std::vector<Process> processes_;
   Process told_of_;

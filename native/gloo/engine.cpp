@@ -13,8 +13,10 @@
 #include <gloo/rendezvous/file_store.h>
 #include <gloo/transport/tcp/device.h>
 #include <gloo/transport/unbound_buffer.h>
+#include <netdb.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -50,6 +52,13 @@ struct Request {
   std::atomic<bool> is_over{false};
   std::string error;  // these two before is_over
   Clock::time_point failed_at{};
+
+  void end() { is_over = true; }
+  void end(const std::exception& e) {
+    error = std::string("Gloo: ") + e.what();
+    failed_at = Clock::now();
+    is_over = true;
+  }
 };
 using Shared = std::shared_ptr<Request>;
 
@@ -84,11 +93,10 @@ class Line {
       }
       try {
         request->work();
+        request->end();
       } catch (const std::exception& e) {
-        request->error = std::string("Gloo: ") + e.what();
-        request->failed_at = Clock::now();
+        request->end(e);
       }
-      request->is_over = true;
     }
   }
 
@@ -101,7 +109,7 @@ class Line {
 
 struct GlooWorld {
   std::shared_ptr<gloo::rendezvous::Context> context;
-  // By peer, direction and tag: no wait for one holds up another.
+  // By peer, direction and kind: no wait for one holds up another.
   std::map<std::tuple<int, Motion, int>, std::unique_ptr<Line>> messages;
   std::unique_ptr<Line> collectives;
   uint32_t calls = 0;
@@ -124,7 +132,8 @@ void library(char* text, size_t of) {
 std::string variable(const char* name) {
   const char* text = std::getenv(name);
   if (!text || !*text)
-    throw Error(ErrorCode::kBackend, std::string(name) + " is not set, which `orthokit run` does");
+    throw Error(ErrorCode::kBackend,
+                std::string(name) + " is not set, which `orthokit run --engine gloo` does");
   return text;
 }
 
@@ -137,6 +146,16 @@ int number_of(const char* name) {
   return int(value);
 }
 
+// Gloo reads what getaddrinfo has not written where a name leads nowhere.
+void check_host(const std::string& host) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  if (const int result = getaddrinfo(host.c_str(), nullptr, &hints, &found))
+    throw Error(ErrorCode::kBackend, "ORTHOKIT_GLOO_HOST must be an address of this machine, got " +
+                                         host + ": " + gai_strerror(result));
+  freeaddrinfo(found);
+}
+
 int32_t open(void** world, World* about, Failure* failure) {
   return guarded(failure, [&] {
     const int rank = number_of("ORTHOKIT_RANK"), size = number_of("ORTHOKIT_RANKS");
@@ -147,6 +166,7 @@ int32_t open(void** world, World* about, Failure* failure) {
     gloo::transport::tcp::attr place;
     const char* host = std::getenv("ORTHOKIT_GLOO_HOST");
     place.hostname = host && *host ? host : about->host;
+    check_host(place.hostname);
     auto device = gloo::transport::tcp::CreateDevice(place);
     auto own = std::make_unique<GlooWorld>();
     own->context = std::make_shared<gloo::rendezvous::Context>(rank, size);
@@ -212,15 +232,13 @@ int32_t start(void* world, const Exchange* exchange, void** request, Failure* fa
     auto handle = std::make_unique<Shared>(r);
     if (e.motion == Motion::kSend || e.motion == Motion::kReceive) {
       const bool sends = e.motion == Motion::kSend;
-      auto& line = own.messages[{e.peer, e.motion, e.tag}];
+      // Core's first two kinds, as ranks meet and as they announce calls, are never under way at
+      // once.
+      auto& line = own.messages[{e.peer, e.motion, std::max(e.tag, 2)}];
       if (!line) line = std::make_unique<Line>();
       const size_t bytes = size_t(e.count) * bytes_of(e.dtype);
       const uint64_t slot = (uint64_t(1) << 56) + uint64_t(e.tag);  // beyond those of collectives
       r->buffer = own.context->createUnboundBuffer(e.data, bytes);
-      if (sends)
-        r->buffer->send(e.peer, slot, 0, bytes);
-      else
-        r->buffer->recv(e.peer, slot, 0, bytes);
       auto* buffer = r->buffer.get();
       r->work = [buffer, sends] {
         if (sends)
@@ -228,7 +246,15 @@ int32_t start(void* world, const Exchange* exchange, void** request, Failure* fa
         else
           buffer->waitRecv(kForever);
       };
-      line->add(r);
+      try {
+        if (sends)
+          buffer->send(e.peer, slot, 0, bytes);
+        else
+          buffer->recv(e.peer, slot, 0, bytes);
+        line->add(r);
+      } catch (const std::exception& error) {
+        r->end(error);  // core hears of a lost connection as of all others: when it asks
+      }
     } else {
       if (e.motion == Motion::kSum && e.dtype != Dtype::kF32 && e.dtype != Dtype::kF64)
         throw Error(ErrorCode::kDtype, "Gloo sums f32 and f64");
@@ -268,7 +294,6 @@ int32_t close(void* world, Failure* failure) {
       gloo::BarrierOptions options(own->context);
       options.setTag(own->calls++);
       gloo::barrier(options);
-      own->context->closeConnections();
     } catch (const std::exception& e) {
       static_cast<void>(own.release());  // its threads may wait for ever
       throw Error(ErrorCode::kBackend, std::string("Gloo: ") + e.what());
@@ -276,7 +301,15 @@ int32_t close(void* world, Failure* failure) {
   });
 }
 
-constexpr Engine kEngine{kEngineAbi, sizeof(Engine), library, open, start, test, cancel, close};
+void abandon(void* world) {
+  try {
+    static_cast<GlooWorld*>(world)->context->closeConnections();
+  } catch (const std::exception&) {  // there is nothing left to close
+  }
+}
+
+constexpr Engine kEngine{kEngineAbi, sizeof(Engine), library, open,   start,
+                         test,       cancel,         close,   abandon};
 
 }  // namespace
 }  // namespace orthokit

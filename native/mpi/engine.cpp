@@ -183,7 +183,8 @@ int32_t close(void* world, Failure* failure) {
   });
 }
 
-constexpr Engine kEngine{kEngineAbi, sizeof(Engine), library, open, start, test, cancel, close};
+constexpr Engine kEngine{kEngineAbi, sizeof(Engine), library, open,   start,
+                         test,       cancel,         close,   nullptr};
 
 }  // namespace
 }  // namespace orthokit

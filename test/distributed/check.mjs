@@ -265,11 +265,45 @@ const checks = {
     for (const [rank, variables, says] of [
       ['2', store, /^ERR_BACKEND connect: ORTHOKIT_RANK must be below ORTHOKIT_RANKS, got 2 of 2$/m],
       ['one', store, /^ERR_BACKEND connect: ORTHOKIT_RANK must be a count, got one$/m],
-      ['', store, /^ERR_BACKEND connect: ORTHOKIT_RANK is not set, which `orthokit run` does$/m],
+      ['', store, /^ERR_BACKEND connect: ORTHOKIT_RANK is not set, which `orthokit run --engine gloo` does$/m],
       ['0', { ORTHOKIT_GLOO_STORE: '/nowhere' }, /^ERR_BACKEND connect: .*\/nowhere/m],
-      ['0', { ...store, ORTHOKIT_GLOO_HOST: 'no.such.host' }, /^ERR_BACKEND connect: .*no\.such\.host/m],
+      [
+        '0',
+        { ...store, ORTHOKIT_GLOO_HOST: 'no.such.host' },
+        /^ERR_BACKEND connect: ORTHOKIT_GLOO_HOST must be an address of this machine, got no\.such\.host: /m,
+      ],
     ])
       assert.match(await begin(rank, variables), says);
+  },
+  async 'an engine by name'(env, name) {
+    // The plug-in of the other engine is a file that cannot be opened: where nobody asks for it, it is not.
+    const engine = name === 'gloo' ? 'gloo' : 'mpi';
+    assert.match(await good(env, '-n', '2', '--engine', engine, program('connect')), /^rank [01] of 2$/m);
+    assert.match(await good(env, '-n', '1', '--engine', engine, program('connect')), /^rank 0 of 1$/m);
+    const other = await orthokit(
+      env,
+      'run',
+      '-n',
+      '2',
+      '--engine',
+      { mpi: 'gloo', gloo: 'mpi' }[engine],
+      program('connect'),
+    );
+    assert.notEqual(other.code, 0);
+    assert.match(other.stderr, /there is no plug-in for (MPI|Gloo) \(.* does not exist\)/);
+    if (name !== 'gloo') return;
+    const launcher = await orthokit(
+      env,
+      'run',
+      '-n',
+      '2',
+      '--engine',
+      'gloo',
+      '--launcher',
+      'mpiexec',
+      program('connect'),
+    );
+    assert.match(launcher.stderr, /--launcher goes with mpi/);
   },
   async 'two MPIs'(env, name) {
     if (name === 'gloo') return;

@@ -13,12 +13,12 @@ const collect = runInNewContext('gc') as () => void;
  */
 export async function settledMemory(device: Device): Promise<Device['info']['memory']> {
   let least = Infinity;
-  for (let quiet = 0; quiet < 3; quiet += 1) {
+  for (let quiet = 0; quiet < 3; ) {
     await device.synchronize();
     collect();
     await setTimeout(2);
     const { live } = device.info.memory;
-    if (live < least) quiet = 0;
+    quiet = live < least ? 0 : quiet + 1;
     least = Math.min(least, live);
   }
   return device.info.memory;

@@ -49,7 +49,7 @@ const rows = new Rows({
     else shown.delete(id);
     change();
   },
-  log: (id, name) => void showLog(id, name),
+  log: showLog,
 });
 
 function take(run) {
