@@ -6,9 +6,10 @@ import { jobsOf as ptxOf } from './ptx.mjs';
 import { jobs as soak } from './soak.mjs';
 import { step } from './step.mjs';
 
-export const nodeVersions = ['22.23.3', '24.21.0'];
-/** Those that a release is tried on, beside the one that runs: the newest, too. */
-export const releaseVersions = [...nodeVersions, '26.10.0'];
+/** Beside the one that runs. */
+export const nodeVersions = ['24.21.0'];
+/** Those that a release and a deep run are tried on: the one between, and the newest, too. */
+export const releaseVersions = ['22.23.3', ...nodeVersions, '26.10.0'];
 
 const release = { name: 'nvcc: all architectures', run: step('nvcc_release') };
 const installed = nodeVersions.map((version) => ({ name: `Node.js ${version}`, run: step(`install_node ${version}`) }));

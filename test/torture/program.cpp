@@ -7,6 +7,7 @@
 
 #include "bench/values.h"
 #include "ops/elementwise/copy.h"
+#include "ops/quantized/kmeans_rows.h"
 
 namespace orthokit::torture {
 namespace {
@@ -76,6 +77,13 @@ std::string varied(Dice& dice, const OpInfo& op) {
   return example.elements() > kMostElements ? "" : example.flags();
 }
 
+// Of longer rows k-means is a local minimum near the least one, and the reference is the least.
+bool has_one_result(const OpEntry& entry, const Case& c) {
+  constexpr int64_t kExact = 512;
+  if (std::string_view(entry.info->name) != "kmeans_rows") return true;
+  return row_length(static_cast<const KmeansRows*>(c.op())->x) <= kExact;
+}
+
 // A variation that the op takes, else its example as it stands.
 std::unique_ptr<Case> random_case(Dice& dice, const OpEntry& entry, Device& device,
                                   std::string& flags) {
@@ -89,7 +97,7 @@ std::unique_ptr<Case> random_case(Dice& dice, const OpEntry& entry, Device& devi
           entry.info->check(c->op());
         },
         [](ErrorCode, const char*, int32_t) {});
-    if (!refused && c->flops() <= kMostFlops) return c;
+    if (!refused && c->flops() <= kMostFlops && has_one_result(entry, *c)) return c;
   }
   flags = exact(dice.of(entry.info->examples)).flags();
   return bench::make_case(entry, device, flags);

@@ -1,7 +1,7 @@
 // OPCM's projection of a task vector away from what was merged before.
 import { epsilonOf } from '../../core/dtypes.ts';
 import { ops } from '../../core/native-ops.ts';
-import type { Owned } from '../../core/owned.ts';
+import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
@@ -138,10 +138,9 @@ export class Projection {
   /** Is called once all rows are measured, and before the first is cleaned. */
   settle(): void {
     const { device, queue } = this.#task;
-    for (const part of [this.#diagonal.rows(0, this.rank), this.#diagonal.rows(this.#count)]) {
-      using rows = part;
-      ops.fill(queue, { x: [rows], value: 0 });
-    }
+    using first = this.#diagonal.rows(0, this.rank);
+    using last = this.#diagonal.rows(this.#count);
+    ops.fill(queue, { x: [first, last], value: 0 });
     using factors = this.#diagonal.reshape([this.#diagonal.size]);
     for (const { from, to } of panelsOf(this.#right.shape as [number, number])) {
       using rows = this.#right.rows(from, to);
@@ -164,9 +163,10 @@ export class Projection {
   /** Some rows of singular vectors, turned: a direction is a row, so that those that are protected are the first. */
   #turned(rows: Tensor): Tensor {
     const [count, directions] = rows.shape as [number, number];
-    const turned = new Tensor(this.#task.device, [directions, count], rows.dtype);
+    using owned = new Owned<Tensor>();
+    const turned = owned.add(new Tensor(this.#task.device, [directions, count], rows.dtype));
     ops.transpose(this.#task.queue, { x: rows, out: turned });
-    return turned;
+    return owned.release(turned);
   }
 
   /** Takes from a whole matrix, in place, what overlaps. */
