@@ -81,7 +81,7 @@ export const contestants = [
   whole('AdamW', AdamW, 0.004),
   { ...whole('DiffGrad', DiffGrad, 0.004), rates: { cnn: 0.032 } },
   whole('Lion', Lion, 0.001),
-  { ...ofMatrices('AuON', AuON, 0.1), rates: { gpt: 0.05 } },
+  { ...ofMatrices('AuON', AuON, 0.1), rates: { gpt: 0.0125 } },
   { ...ofMatrices('HybridAuON', HybridAuON, 0.2), rates: { gpt: 0.05 } },
   ofMatrices('Muon', Muon, 0.02),
   ofMatrices('NorMuon', NorMuon, 0.02),
