@@ -22,7 +22,6 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
@@ -33,6 +32,7 @@
 #include <tuple>
 #include <vector>
 
+#include "core/engine_library.h"
 #include "core/error.h"
 #include "core/op.h"
 
@@ -115,19 +115,12 @@ struct GlooWorld {
   uint32_t calls = 0;
 };
 
-// Text that `orthokit run` finds in the file of the plug-in, so that it need not load a Gloo.
-#define ORTHOKIT_TEXT_OF(x) #x
-#define ORTHOKIT_TEXT(x) ORTHOKIT_TEXT_OF(x)
 #define ORTHOKIT_GLOO_NAME                                     \
   "Gloo " ORTHOKIT_TEXT(GLOO_VERSION_MAJOR) "." ORTHOKIT_TEXT( \
       GLOO_VERSION_MINOR) "." ORTHOKIT_TEXT(GLOO_VERSION_PATCH)
-constexpr char kMark[] = "orthokit engine: ";
-constexpr char kLibrary[] = "orthokit engine: " ORTHOKIT_GLOO_NAME "\n";
+constexpr char kLibrary[] = ORTHOKIT_ENGINE_MARK ORTHOKIT_GLOO_NAME "\n";
 
-void library(char* text, size_t of) {
-  const char* name = kLibrary + sizeof kMark - 1;
-  std::snprintf(text, of, "%.*s", int(std::strlen(name)) - 1, name);
-}
+void library(char* text, size_t of) { write_library(kLibrary, text, of); }
 
 std::string variable(const char* name) {
   const char* text = std::getenv(name);

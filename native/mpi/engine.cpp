@@ -7,11 +7,11 @@
 
 #include <climits>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/engine_library.h"
 #include "core/error.h"
 
 namespace orthokit {
@@ -64,10 +64,7 @@ MPI_Datatype moved(Dtype dtype) {
   return MPI_UINT8_T;
 }
 
-// The MPI that this file was compiled against. `orthokit run` finds the text in the file of the
-// plug-in, so that it need not load an MPI.
-#define ORTHOKIT_TEXT_OF(x) #x
-#define ORTHOKIT_TEXT(x) ORTHOKIT_TEXT_OF(x)
+// The MPI that this file was compiled against.
 #if defined(OPEN_MPI)
 #define ORTHOKIT_MPI_NAME                                          \
   "Open MPI " ORTHOKIT_TEXT(OMPI_MAJOR_VERSION) "." ORTHOKIT_TEXT( \
@@ -77,13 +74,9 @@ MPI_Datatype moved(Dtype dtype) {
 #else
 #define ORTHOKIT_MPI_NAME "MPI " ORTHOKIT_TEXT(MPI_VERSION) "." ORTHOKIT_TEXT(MPI_SUBVERSION)
 #endif
-constexpr char kMark[] = "orthokit engine: ";
-constexpr char kLibrary[] = "orthokit engine: " ORTHOKIT_MPI_NAME "\n";
+constexpr char kLibrary[] = ORTHOKIT_ENGINE_MARK ORTHOKIT_MPI_NAME "\n";
 
-void library(char* text, size_t of) {
-  const char* name = kLibrary + sizeof kMark - 1;
-  std::snprintf(text, of, "%.*s", int(std::strlen(name)) - 1, name);
-}
+void library(char* text, size_t of) { write_library(kLibrary, text, of); }
 
 int32_t open(void** world, World* about, Failure* failure) {
   return guarded(failure, [&] {
