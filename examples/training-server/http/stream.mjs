@@ -1,3 +1,4 @@
+import { typeOf } from '../runs/run.mjs';
 import { whenGone } from './long-answer.mjs';
 
 /**
@@ -167,5 +168,3 @@ class Client {
 
 /** @param {number} seq @param {string} type @param {string} text */
 const frame = (seq, type, text) => `id: ${seq}\nevent: ${type}\ndata: ${text}\n\n`;
-/** @param {string} text */
-const typeOf = (text) => /"type":"(\w+)"/.exec(text)?.[1] ?? 'message';

@@ -1,5 +1,7 @@
 // The log of a run: lines that people read.
 
+import { typeOf } from './run.mjs';
+
 /** @import { Run } from './run.mjs' */
 
 const list = (/** @type {Record<string, unknown>} */ values) =>
@@ -19,11 +21,10 @@ const texts = {
   result: ({ result }) => `result: ${list(result)}`,
 };
 
-/** A line for an event, if it has one. @param {any} event */
-export function lineOf(event) {
-  if (!Object.hasOwn(texts, event.type)) return undefined;
+/** @param {string} type @param {any} event */
+function lineOf(type, event) {
   // A text of several lines stays one event: what comes in may hold anything.
-  const text = texts[event.type](event).replaceAll(/\p{Cc}/gu, ' ');
+  const text = texts[type](event).replaceAll(/\p{Cc}/gu, ' ');
   return `${new Date(event.time).toISOString()} ${text}`;
 }
 
@@ -33,14 +34,10 @@ export async function logOf(run, count) {
   const found = [];
   for await (const lines of run.after(0)) {
     for (const { text } of lines) {
-      if (isQuiet(text)) continue;
-      const line = lineOf(JSON.parse(text));
-      if (line !== undefined) found.push(line);
+      const type = typeOf(text);
+      if (Object.hasOwn(texts, type)) found.push(lineOf(type, JSON.parse(text)));
     }
     if (found.length > 2 * count) found.splice(0, found.length - count);
   }
   return found.slice(-count);
 }
-
-/** Most events, whose type stands near the beginning, are not read. @param {string} text */
-const isQuiet = (text) => /"type":"(metrics|progress)"/.test(text.slice(0, 160));

@@ -125,5 +125,7 @@ export class Run {
 export const seqOf = (text) => Number(/^\{"seq":(\d+),/.exec(text)?.[1]);
 /** @param {string} text */
 const firstOf = (text) => Number(/"type":"metrics","first":(\d+),/.exec(text)?.[1]);
+/** The type of an event, which stands before all that others may have written. @param {string} text */
+export const typeOf = (text) => /"type":"(\w+)"/.exec(text)?.[1] ?? '';
 /** @param {string} text */
-const isMetrics = (text) => text.slice(0, 160).includes('"type":"metrics"');
+const isMetrics = (text) => typeOf(text) === 'metrics';

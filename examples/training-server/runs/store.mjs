@@ -7,7 +7,7 @@ import { replaceJson, syncFolder } from './files.mjs';
 import { Journal } from './journal.mjs';
 import { lockFolder } from './lock.mjs';
 import { Ring } from './ring.mjs';
-import { Run } from './run.mjs';
+import { Run, typeOf } from './run.mjs';
 
 /** The last number of an event when a run was deleted. */
 const sequenceFile = 'sequence.json';
@@ -193,8 +193,7 @@ export class Store {
       }
       const { lines, whole } = await run.tail(tailBytes);
       if (!whole) floor = Math.max(floor, (lines[0]?.seq ?? run.summary.lastSeq + 1) - 1);
-      for (const { seq, text } of lines)
-        events.push({ seq, job: run.id, type: /"type":"(\w+)"/.exec(text)?.[1] ?? '', text });
+      for (const { seq, text } of lines) events.push({ seq, job: run.id, type: typeOf(text), text });
       events = events.filter(({ seq }) => seq > floor).sort((a, b) => a.seq - b.seq);
       const more = events.length - this.limits.ring;
       if (more > 0) {
