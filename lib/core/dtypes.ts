@@ -37,6 +37,9 @@ export const arrays: {
 /** The most elements that a tensor may have, sizes of 0 left out. */
 export const mostElements: number = 2 ** 44;
 
+/** A float of 16 bits. */
+export const isHalf = (dtype: Dtype): boolean => dtype === 'f16' || dtype === 'bf16';
+
 export const isFloating = (dtype: Dtype): boolean => dtype !== 'i32' && dtype !== 'u8';
 
 /** The distance from 1 to the next number of the arithmetic: that of f64, or of f32 for all narrower dtypes. */

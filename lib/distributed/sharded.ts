@@ -3,6 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import nodePath from 'node:path';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
+import { isHalf } from '../core/dtypes.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
@@ -174,13 +175,17 @@ export abstract class Sharded<O extends CommonOptions> {
       const squares = await sumOf((i) => reports[i]!.gradNorm ** 2);
       const updates = await sumOf((i) => reports[i]!.updateRms ** 2 * own[i]!.param.size);
       const size = this.#params.reduce((sum, param) => sum + param.size, 0);
-      const narrow = await sumOf((i) => (reports[i]!.lostUpdates === undefined ? 0 : own[i]!.param.size));
-      const lost = await sumOf((i) => (reports[i]!.lostUpdates ?? 0) * own[i]!.param.size);
+      // All ranks know all parameters, and so whether to ask.
+      const mayLose = this.#params.some(({ dtype }) => isHalf(dtype));
+      const elements = mayLose
+        ? await sumOf((i) => (reports[i]!.lostUpdates === undefined ? 0 : own[i]!.param.size))
+        : 0;
+      const lost = elements > 0 ? await sumOf((i) => (reports[i]!.lostUpdates ?? 0) * own[i]!.param.size) : 0;
       return {
         step: this.#steps,
         gradNorm: Math.sqrt(squares),
         updateRms: Math.sqrt(updates / size),
-        ...(narrow > 0 ? { lostUpdates: lost / narrow } : {}),
+        ...(elements > 0 ? { lostUpdates: lost / elements } : {}),
       };
     });
   }

@@ -1,5 +1,5 @@
 import type { Device } from '../../core/device.ts';
-import type { Dtype } from '../../core/dtypes.ts';
+import { isHalf } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
@@ -20,8 +20,6 @@ interface Counting {
   dispose(): void;
 }
 
-const isNarrow = (dtype: Dtype): boolean => dtype === 'f16' || dtype === 'bf16';
-
 /**
  * Updates that the rounding of weights in 16 bits loses. Counting takes a copy of the weights, so only some
  * steps are counted: the first one, and the one after each look at the count.
@@ -39,7 +37,7 @@ export class LostUpdates {
     this.#weights = new Set(
       groups
         .filter(({ masterWeights }) => masterWeights === 'none')
-        .flatMap(({ params }) => params.filter(({ dtype }) => isNarrow(dtype))),
+        .flatMap(({ params }) => params.filter(({ dtype }) => isHalf(dtype))),
     );
   }
 

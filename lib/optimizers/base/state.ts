@@ -1,5 +1,5 @@
 import type { Device } from '../../core/device.ts';
-import type { Dtype } from '../../core/dtypes.ts';
+import { type Dtype, isHalf } from '../../core/dtypes.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { CommonOptions } from './common-options.ts';
@@ -33,7 +33,7 @@ export function checkMasters(
   { masterWeights: ofAll }: { readonly masterWeights?: CommonOptions['masterWeights'] | undefined },
 ): void {
   const isNarrow = ({ params }: ChosenGroup<CommonOptions>): boolean =>
-    pathsOf(params).tensors.some(({ dtype }) => dtype === 'f16' || dtype === 'bf16');
+    pathsOf(params).tensors.some(({ dtype }) => isHalf(dtype));
   const filled = groups.filter(({ params }) => pathsOf(params).tensors.length > 0);
   const inheriting = filled.filter(({ masterWeights }) => masterWeights === undefined);
   const refuse = (place: string, value: string): never => {
