@@ -4,7 +4,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { OrthokitError } from '../../lib/index.ts';
-import { settledMemory } from '../support/settled.ts';
+import { leavesMemory } from '../support/settled.ts';
 import { beginsLike, calls, giveBack, ready, Stage } from './call.ts';
 
 /** The options, and the names that are read of them. */
@@ -42,21 +42,21 @@ describe.each(Object.keys(calls).filter((name) => calls[name]!.options))('%s', (
     };
     const seen = watched(options!);
     giveBack(await call(args, seen.options), [args, options]);
-    const { live } = await settledMemory(stage.device);
     expect(seen.names.size).toBeGreaterThan(0);
-    for (const none of [5, null, 'text', []]) await refused(none, /options must be an object, got /);
-    for (const unknown of ['colour', '__proto__'])
-      await refused({ ...options, [unknown]: 1 }, new RegExp(`: ${unknown} is not an option`));
-    for (const option of seen.names)
-      for (const [value, words] of never) {
-        const { message } = await errorOf({ ...options, [option]: value });
-        // Functions that share settings read names that are not theirs.
-        if (message.includes(`${option} is not an option`)) continue;
-        const must = new RegExp(`\\b${option}\\b.*( must .*, got ${words}| is not available yet)`);
-        await refused({ ...options, [option]: value }, must, ['ERR_ARGUMENT', 'ERR_DTYPE', 'ERR_UNSUPPORTED']);
-      }
-    for (const contradiction of calls[name]!.refused ?? [])
-      await refused({ ...options, ...contradiction }, /, got /, ['ERR_ARGUMENT', 'ERR_UNSUPPORTED']);
-    expect(stage.device.info.memory.live).toBe(live);
+    await leavesMemory(stage.device, async () => {
+      for (const none of [5, null, 'text', []]) await refused(none, /options must be an object, got /);
+      for (const unknown of ['colour', '__proto__'])
+        await refused({ ...options, [unknown]: 1 }, new RegExp(`: ${unknown} is not an option`));
+      for (const option of seen.names)
+        for (const [value, words] of never) {
+          const { message } = await errorOf({ ...options, [option]: value });
+          // Functions that share settings read names that are not theirs.
+          if (message.includes(`${option} is not an option`)) continue;
+          const must = new RegExp(`\\b${option}\\b.*( must .*, got ${words}| is not available yet)`);
+          await refused({ ...options, [option]: value }, must, ['ERR_ARGUMENT', 'ERR_DTYPE', 'ERR_UNSUPPORTED']);
+        }
+      for (const contradiction of calls[name]!.refused ?? [])
+        await refused({ ...options, ...contradiction }, /, got /, ['ERR_ARGUMENT', 'ERR_UNSUPPORTED']);
+    });
   });
 });

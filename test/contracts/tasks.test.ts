@@ -3,7 +3,7 @@
 // its arguments as they were; whatever iterates says how it ended. Which functions do is found by calling them.
 import { describe, expect, it } from 'vitest';
 import type { SolverStatus } from '../../lib/solvers/index.ts';
-import { settledMemory } from '../support/settled.ts';
+import { leavesMemory } from '../support/settled.ts';
 import { calls, ready, Stage } from './call.ts';
 import { bitsIn } from './things.ts';
 
@@ -37,10 +37,7 @@ async function aborts(name: string, watch: () => object): Promise<void> {
   const { args, options, call } = await ready(name, stage);
   await stage.device.synchronize();
   const before = await bitsIn([args, options]);
-  const { live } = await settledMemory(stage.device);
-  await expect(call(args, { ...options, ...watch() })).rejects.toBe(reason);
-  await stage.device.synchronize();
-  expect(stage.device.info.memory.live).toBe(live);
+  await leavesMemory(stage.device, () => expect(call(args, { ...options, ...watch() })).rejects.toBe(reason));
   expect(await bitsIn([args, options])).toEqual(before);
 }
 

@@ -3,7 +3,7 @@
 // disposed of and what is none, at the call, and has then changed nothing; it leaves alone what it does not say it changes.
 import { describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
-import { settledMemory } from '../support/settled.ts';
+import { leavesMemory } from '../support/settled.ts';
 import { beginsLike, calls, giveBack, ready, Stage } from './call.ts';
 import { bitsIn, replaced, type Thing, thingsIn } from './things.ts';
 
@@ -28,7 +28,6 @@ describe.each(names)('%s', (name) => {
     const things = thingsIn(given);
     const { takes = [] } = calls[name]!;
     const before = await bitsIn(given);
-    const { live } = await settledMemory(stage.device);
     const refused = async ({ path }: Thing, by: unknown, code: string): Promise<void> => {
       const [otherArgs, otherOptions] = replaced(given, path, by) as [unknown[], object];
       const error = await call(otherArgs, otherOptions).then(
@@ -47,26 +46,26 @@ describe.each(names)('%s', (name) => {
     const others = await ready(name, elsewhere);
     const gone = await ready(name, elsewhere);
     const isBound = things.length > 1 || args.some((arg) => arg instanceof Device) || calls[name]!.of !== undefined;
-    for (const thing of things) {
-      const { path, value } = thing;
-      if (isBound && !takes.includes('any device'))
-        await refused(thing, at([others.args, others.options], path), 'ERR_DEVICE');
-      const disposed = at([gone.args, gone.options], path) as Partial<Tensor>;
-      if (disposed.dispose) {
-        disposed.dispose();
-        await refused(thing, disposed, 'ERR_DISPOSED');
+    await leavesMemory(stage.device, async () => {
+      for (const thing of things) {
+        const { path, value } = thing;
+        if (isBound && !takes.includes('any device'))
+          await refused(thing, at([others.args, others.options], path), 'ERR_DEVICE');
+        const disposed = at([gone.args, gone.options], path) as Partial<Tensor>;
+        if (disposed.dispose) {
+          disposed.dispose();
+          await refused(thing, disposed, 'ERR_DISPOSED');
+        }
+        if (!(value instanceof Tensor)) continue;
+        await refused(thing, new Proxy(value, {}), 'ERR_ARGUMENT');
+        using whole = Tensor.zeros(stage.device, value.shape, {
+          dtype: ['i32', 'u8'].includes(value.dtype) ? 'f32' : 'u8',
+        });
+        if (!takes.includes('any dtype')) await refused(thing, whole, 'ERR_DTYPE');
+        using deep = Tensor.zeros(stage.device, [1, 1, 1, ...value.shape].slice(0, 5), { dtype: value.dtype });
+        if (!takes.includes('any rank')) await refused(thing, deep, 'ERR_SHAPE');
       }
-      if (!(value instanceof Tensor)) continue;
-      await refused(thing, new Proxy(value, {}), 'ERR_ARGUMENT');
-      using whole = Tensor.zeros(stage.device, value.shape, {
-        dtype: ['i32', 'u8'].includes(value.dtype) ? 'f32' : 'u8',
-      });
-      if (!takes.includes('any dtype')) await refused(thing, whole, 'ERR_DTYPE');
-      using deep = Tensor.zeros(stage.device, [1, 1, 1, ...value.shape].slice(0, 5), { dtype: value.dtype });
-      if (!takes.includes('any rank')) await refused(thing, deep, 'ERR_SHAPE');
-    }
-    await stage.device.synchronize();
-    expect(stage.device.info.memory.live).toBe(live);
+    });
     expect(await bitsIn(given)).toEqual(before);
   });
 

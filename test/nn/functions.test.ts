@@ -6,7 +6,7 @@ import * as nn from '../../lib/nn/index.ts';
 import { normal } from '../support/data.ts';
 import { devices, kind as runs } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
-import { settledMemory } from '../support/settled.ts';
+import { leavesMemory } from '../support/settled.ts';
 import { indexFor, lossOf, type Model, made } from './case-losses.ts';
 import { cases } from './cases.ts';
 
@@ -69,11 +69,11 @@ describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
           return { tensors, bits: await Promise.all(tensors.map((tensor) => tensor.read())) };
         };
         const firstRun = await run();
-        const { live } = await settledMemory(device);
-        const [second, third] = [await run(), await run()];
-        for (const { bits } of [second, third]) expect(areSame(bits, firstRun.bits)).toBe(true);
-        expect(third.tensors.map((tensor, i) => tensor === second.tensors[i])).not.toContain(false);
-        expect(device.info.memory.live).toBe(live);
+        await leavesMemory(device, async () => {
+          const [second, third] = [await run(), await run()];
+          for (const { bits } of [second, third]) expect(areSame(bits, firstRun.bits)).toBe(true);
+          expect(third.tensors.map((tensor, i) => tensor === second.tensors[i])).not.toContain(false);
+        });
         const after = await Promise.all(Object.values(model).map((tensor) => tensor.read()));
         expect(areSame(after, before)).toBe(true);
       });
