@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { SelectionReporter } from './test/support/reporter.ts';
-import { askedFiles, controlAddon, runDevice } from './test/support/selection.ts';
+import { askedFiles, changesModules, controlAddon, runDevice } from './test/support/selection.ts';
 
 const limit = process.env.ORTHOKIT_DEEP === '1' ? 2 * 60 * 60_000 : 180_000;
 
@@ -11,6 +11,10 @@ const goals = Array.from({ length: 28 }, (_, i) => ({ name: `R${i + 1}` }));
 const device = runDevice();
 const asked = askedFiles();
 delete process.env.ORTHOKIT_TEST_PATHS; // not of runs that tests begin
+// Files that need no process of their own share one, but for those that change modules.
+const together = process.env.ORTHOKIT_TEST_TOGETHER === '1';
+delete process.env.ORTHOKIT_TEST_TOGETHER;
+const [apart, shared] = [asked.filter(changesModules), asked.filter((file) => !changesModules(file))];
 // A run is for one device: what is there beside it changes nothing.
 if (device === 'cpu') delete process.env.ORTHOKIT_CUDA_PLUGIN;
 if (device === 'cuda') controlAddon();
@@ -18,23 +22,31 @@ if (device === 'cuda') controlAddon();
 process.env.ORTHOKIT_REFERENCE_PLUGIN ||= path.join(import.meta.dirname, 'build', 'cpu', 'orthokit_reference.so');
 
 // Examples import the package by its name; tests run them on the sources.
+const resolve = {
+  alias: [
+    { find: /^orthokit$/, replacement: path.join(import.meta.dirname, 'lib', 'index.ts') },
+    { find: /^orthokit\/(\w+)$/, replacement: path.join(import.meta.dirname, 'lib', '$1', 'index.ts') },
+  ],
+};
+const files = {
+  dir: path.join(import.meta.dirname, 'test'),
+  setupFiles: ['processor-time.ts', 'products.ts'].map((name) =>
+    path.join(import.meta.dirname, 'test', 'support', name),
+  ),
+  // A machine may be busy with other things: a limit is there to end what hangs.
+  testTimeout: limit,
+  hookTimeout: limit,
+};
+const projects = [
+  { resolve, test: { ...files, name: 'together', isolate: false, include: shared } },
+  { resolve, test: { ...files, name: 'apart', include: apart } },
+].filter(({ test }) => test.include.length > 0);
+
 export default defineConfig({
   test: {
-    dir: path.join(import.meta.dirname, 'test'),
-    include: asked,
-    setupFiles: ['processor-time.ts', 'products.ts'].map((name) =>
-      path.join(import.meta.dirname, 'test', 'support', name),
-    ),
+    ...(together ? { projects } : { ...files, include: asked }),
     reporters: ['default', new SelectionReporter()],
-    // A machine may be busy with other things: a limit is there to end what hangs.
-    testTimeout: limit,
-    hookTimeout: limit,
     tags: goals,
   },
-  resolve: {
-    alias: [
-      { find: /^orthokit$/, replacement: path.join(import.meta.dirname, 'lib', 'index.ts') },
-      { find: /^orthokit\/(\w+)$/, replacement: path.join(import.meta.dirname, 'lib', '$1', 'index.ts') },
-    ],
-  },
+  resolve,
 });

@@ -1,6 +1,6 @@
 // The folders of tests in parts, and which share a process. A process a file costs a second of processor time each, most of
-// it to load the library again. What commands a process, ends it, plants faults in it, counts what it holds or puts other
-// modules in the place of the library's has its own.
+// it to load the library again. What commands a process, ends it, plants faults in it or counts what it holds has its own,
+// and so does each file that puts other modules in the place of the library's.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -12,22 +12,21 @@ const hasTests = (name) =>
 /**
  * Parts of which no one takes much longer than the others, with the seconds of processor time that each took on the CPU and
  * on the emulated device: as these are known before anything has run, the longest begins first, and no core is left with
- * it alone. Those that are `together` compute with the library and no more: their files run one after the other in one
- * process.
+ * it alone. Those that are `together` leave a process as they found it: their files run one after the other in one.
  *
  * @type {{ names: string[], cpu: number, cuda: number, together?: true }[]}
  */
 const listed = [
-  { names: ['ops'], cpu: 102, cuda: 220, together: true },
-  { names: ['optimizers'], cpu: 57, cuda: 99, together: true },
-  { names: ['nn', 'linalg', 'curvature'], cpu: 64, cuda: 108, together: true },
-  { names: ['reliability'], cpu: 110, cuda: 46 },
-  { names: ['examples', 'experiments'], cpu: 108, cuda: 5 },
-  { names: ['contracts', 'core', 'lifecycle'], cpu: 100, cuda: 14 },
-  { names: ['files', 'attacks'], cpu: 87, cuda: 3 },
-  { names: ['sparse', 'solvers', 'tokenizers', 'transplant', 'merging'], cpu: 85, cuda: 84 },
-  { names: ['scripts', 'cli', 'package', 'tfjs', 'data', 'arrays'], cpu: 82, cuda: 12 },
-  { names: ['transport'], cpu: 47, cuda: 133 },
+  { names: ['ops'], cpu: 96, cuda: 220, together: true },
+  { names: ['optimizers'], cpu: 56, cuda: 99, together: true },
+  { names: ['nn', 'linalg', 'curvature'], cpu: 62, cuda: 95, together: true },
+  { names: ['reliability', 'lifecycle'], cpu: 123, cuda: 46 },
+  { names: ['examples', 'experiments'], cpu: 117, cuda: 5, together: true },
+  { names: ['contracts', 'core', 'data'], cpu: 64, cuda: 14, together: true },
+  { names: ['files', 'attacks', 'tfjs', 'arrays', 'cuda'], cpu: 95, cuda: 90 },
+  { names: ['sparse', 'solvers', 'tokenizers', 'transplant', 'merging'], cpu: 73, cuda: 84, together: true },
+  { names: ['scripts', 'cli', 'package'], cpu: 64, cuda: 12, together: true },
+  { names: ['transport'], cpu: 37, cuda: 133, together: true },
 ];
 
 /** Soak and fuzzing have a command of their own. */
@@ -38,8 +37,8 @@ const rest = readdirSync(tests).filter((name) => hasTests(name) && !known.has(na
 /** All parts: a folder that none lists is in the last. */
 export const parts = [
   ...listed,
-  { names: rest.filter(isFile), cpu: 72, cuda: 0, title: 'files of the folder itself' },
-  { names: rest.filter((name) => !isFile(name)), cpu: 95, cuda: 160, title: 'the others' },
+  { names: rest.filter(isFile), cpu: 69, cuda: 0, title: 'files of the folder itself', together: true },
+  { names: rest.filter((name) => !isFile(name)), cpu: 123, cuda: 90, title: 'the others', together: true },
 ];
 
 /** Jobs of parts, the longest first. */
@@ -47,5 +46,5 @@ export const jobsOf = (parts, device, jobOf) =>
   parts
     .toSorted((a, b) => b[device] - a[device])
     .map(({ names, together, title = names.join(', ') }) =>
-      jobOf(title, `${together ? '--no-isolate ' : ''}${names.map((name) => `test/${name}`).join(' ')}`),
+      jobOf(title, `${together ? '--together ' : ''}${names.map((name) => `test/${name}`).join(' ')}`),
     );

@@ -9,13 +9,17 @@ plugin=$emulated/orthokit_cuda.so
 own_cublas=$emulated/libcublas_emu.so
 
 # vitest takes every file whose path holds a word it is given, test/ops/optimizers/… for test/optimizers too: paths go by
-# another way (test/support/selection.ts).
+# another way (test/support/selection.ts). With --together they share a process.
 vitest() { # [option, file or folder…]
-  local options=() paths=() word
+  local options=() paths=() together=0 word
   for word; do
-    if [[ $word == test/* ]]; then paths+=("${word#test/}"); else options+=("$word"); fi
+    case $word in
+      test/*) paths+=("${word#test/}") ;;
+      --together) together=1 ;;
+      *) options+=("$word") ;;
+    esac
   done
-  ORTHOKIT_TEST_PATHS="${paths[*]}" node node_modules/vitest/vitest.mjs run --dir test \
+  ORTHOKIT_TEST_PATHS="${paths[*]}" ORTHOKIT_TEST_TOGETHER=$together node node_modules/vitest/vitest.mjs run --dir test \
     --maxWorkers="${ORTHOKIT_TEST_WORKERS:-1}" "${options[@]}"
 }
 
@@ -28,7 +32,7 @@ vitest_on_cuda() { # <cuBLAS> [option or file…]
 # The tests of matrix products, by cuBLAS.
 vitest_with_products() {
   export ORTHOKIT_TEST_AXIS=products
-  vitest_on_cuda "$own_cublas" --no-isolate
+  vitest_on_cuda "$own_cublas" --together
 }
 
 # build <preset> [cmake argument…]: as many compilers as ORTHOKIT_BUILD_JOBS says, else one
