@@ -85,9 +85,9 @@ void run_block(Machine& machine, std::vector<std::unique_ptr<Warp>>& warps, Sche
   for (auto& warp : warps) warp->start();
   std::vector<Warp*> order;
   for (auto& warp : warps) order.push_back(warp.get());
-  if (scheduler.order_is(ThreadOrder::kReverse)) std::ranges::reverse(order);
+  if (scheduler.order() == ThreadOrder::kReverse) std::ranges::reverse(order);
   do {
-    if (scheduler.order_is(ThreadOrder::kRandom))
+    if (scheduler.order() == ThreadOrder::kRandom)
       for (size_t i = order.size(); i > 1; --i)
         std::swap(order[i - 1], order[scheduler.random() % i]);
     for (Warp* warp : order) warp->run();

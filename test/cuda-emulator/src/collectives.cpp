@@ -7,8 +7,34 @@
 namespace cudaemu {
 namespace {
 
-// The result of each lane from an operation that all lanes of its mask have reached.
-uint64_t lane_result(const WarpOperation& o, unsigned lane, unsigned votes) {
+// The lane that a shuffle reads; out of range a lane keeps its own value, as on the hardware.
+int source_of(const WarpOperation& o, int own) {
+  const int argument = o.arguments[own];
+  const int segment = own & ~(o.width - 1), end = segment + o.width;
+  switch (o.op) {
+    case kShuffle:
+      return segment | (argument & (o.width - 1));
+    case kShuffleUp:
+      return own - argument >= segment ? own - argument : own;
+    case kShuffleDown:
+      return own + argument < end ? own + argument : own;
+    default:  // kShuffleXor may reach into earlier segments
+      return (own ^ argument) < end ? own ^ argument : own;
+  }
+}
+
+// The result of a lane from a shuffle that all lanes of its mask have reached.
+uint64_t shuffled(const WarpOperation& o, int lane) {
+  const int from = source_of(o, lane);
+  if (!(o.mask >> from & 1))
+    fatal_finding(cudaErrorLaunchFailure,
+                  "%s:%d: shuffle reads lane %d, which mask %08x leaves out", o.file, o.line, from,
+                  o.mask);
+  return o.values[from];
+}
+
+// The votes of an operation, which all its lanes have.
+uint64_t voted(const WarpOperation& o, unsigned votes) {
   switch (o.op) {
     case kBallot:
       return votes;
@@ -16,34 +42,9 @@ uint64_t lane_result(const WarpOperation& o, unsigned lane, unsigned votes) {
       return votes != 0;
     case kAll:
       return votes == o.mask;
-    case kSync:
-    case kCall:
-      return 0;
     default:
-      break;
+      return 0;
   }
-  const int own = int(lane), argument = o.arguments[lane];
-  const int segment = own & ~(o.width - 1), end = segment + o.width;
-  int from = own;  // out of range: a lane keeps its own value, as on the hardware
-  switch (o.op) {
-    case kShuffle:
-      from = segment | (argument & (o.width - 1));
-      break;
-    case kShuffleUp:
-      if (own - argument >= segment) from = own - argument;
-      break;
-    case kShuffleDown:
-      if (own + argument < end) from = own + argument;
-      break;
-    case kShuffleXor:  // may reach into earlier segments
-      if ((own ^ argument) < end) from = own ^ argument;
-      break;
-  }
-  if (!(o.mask >> from & 1))
-    fatal_finding(cudaErrorLaunchFailure,
-                  "%s:%d: shuffle reads lane %d, which mask %08x leaves out", o.file, o.line, from,
-                  o.mask);
-  return o.values[from];
 }
 
 void complete(BlockThread* warp, const WarpOperation& o) {
@@ -57,10 +58,13 @@ void complete(BlockThread* warp, const WarpOperation& o) {
     lanes[lane] = reinterpret_cast<void*>(o.values[lane]);
   }
   if (o.op == kCall) o.call(lanes);
+  const bool shuffles = o.op == kShuffle || o.op == kShuffleUp || o.op == kShuffleDown ||
+                        o.op == kShuffleXor;
+  const uint64_t common = shuffles ? 0 : voted(o, votes);
   for (unsigned lane = 0; lane < 32; ++lane) {
     if (!(o.mask >> lane & 1)) continue;
     warp[lane].warp_clock = clock + 1;
-    warp[lane].result = lane_result(o, lane, votes);
+    warp[lane].result = shuffles ? shuffled(o, int(lane)) : common;
   }
 }
 
@@ -112,12 +116,11 @@ uint64_t warp_operation(int op, unsigned mask, uint64_t value, int argument, int
   }
   BlockThread* warp = &block->threads[thread->warp * 32];
   complete(warp, *o);
-  for (unsigned other = 0; other < 32; ++other)
-    if ((mask >> other & 1) && other != lane) scheduler->wake(&warp[other]);
+  scheduler->wake_lanes(warp, mask & ~(1u << lane));
   std::erase(block->warps[thread->warp], o);
   scheduler->give_back(o);
   const uint64_t result = thread->result;
-  if (scheduler->order_is(ThreadOrder::kRandom)) {
+  if (scheduler->order() == ThreadOrder::kRandom) {
     scheduler->wake(thread);
     scheduler->wait(thread, State::kReady);
   }
@@ -229,7 +232,7 @@ int cudaemu_barrier(int kind, int predicate, const char* file, int line) {
     finding(cudaErrorLaunchFailure, "barrier at %s:%d was skipped by %zu thread(s) that returned",
             file, line, block->threads.size() - block->alive);
   release_barrier(block, thread);
-  if (scheduler->order_is(ThreadOrder::kRandom)) {
+  if (scheduler->order() == ThreadOrder::kRandom) {
     scheduler->wake(thread);
     scheduler->wait(thread, State::kReady);
   }

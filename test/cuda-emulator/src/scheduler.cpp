@@ -36,26 +36,54 @@ void Scheduler::go(Fiber& to) {
   switch_fiber(from, to);
 }
 
+void Scheduler::make_room() {
+  if (waiting_ < ready_.size()) return;
+  std::vector<BlockThread*> larger(std::max<size_t>(64, ready_.size() * 2));
+  for (size_t i = 0; i < waiting_; ++i) larger[i] = ready_[(head_ + i) % ready_.size()];
+  ready_.swap(larger);
+  head_ = 0;
+}
+
 void Scheduler::wake(BlockThread* thread) {
   thread->state = State::kReady;
-  if (waiting_ == ready_.size()) {
-    std::vector<BlockThread*> larger(std::max<size_t>(64, ready_.size() * 2));
-    for (size_t i = 0; i < waiting_; ++i) larger[i] = ready_[(head_ + i) % ready_.size()];
-    ready_.swap(larger);
-    head_ = 0;
-  }
+  make_room();
   ready_[(head_ + waiting_++) & (ready_.size() - 1)] = thread;
+}
+
+void Scheduler::wake_lanes(BlockThread* warp, unsigned lanes) {
+  if (order_ != ThreadOrder::kForward) {
+    for (unsigned lane = 0; lane < 32; ++lane)
+      if (lanes >> lane & 1) wake(&warp[lane]);
+    return;
+  }
+  for (unsigned lane = 32; lane-- > 0;) {
+    if (!(lanes >> lane & 1)) continue;
+    warp[lane].state = State::kReady;
+    make_room();
+    head_ = (head_ - 1) & (ready_.size() - 1);
+    ready_[head_] = &warp[lane];
+    ++waiting_;
+  }
 }
 
 BlockThread* Scheduler::next_ready() {
   const size_t mask = ready_.size() - 1;
-  if (order_is(ThreadOrder::kReverse)) return ready_[(head_ + --waiting_) & mask];
-  if (order_is(ThreadOrder::kRandom))
+  if (order_ == ThreadOrder::kReverse) return ready_[(head_ + --waiting_) & mask];
+  if (order_ == ThreadOrder::kRandom)
     std::swap(ready_[head_], ready_[(head_ + random() % waiting_) & mask]);
   BlockThread* thread = ready_[head_];
   head_ = (head_ + 1) & mask;
   --waiting_;
   return thread;
+}
+
+// True where a thread that has not begun comes next: in order forward once no other can go on, in
+// reverse before any other does, and in random order more often than not.
+bool Scheduler::begins_another() {
+  if (next_fresh_ == fresh_.size()) return false;
+  if (!waiting_) return true;
+  if (order_ == ThreadOrder::kRandom) return random() % 4 != 0;
+  return order_ == ThreadOrder::kReverse;
 }
 
 Fiber& Scheduler::idle_fiber() {
@@ -76,14 +104,10 @@ void Scheduler::fiber_entry() {
 
 void Scheduler::run_fiber() {
   for (;;) {
-    while (next_fresh_ < fresh_.size()) {
-      // In random order a thread that has waited may overtake those that have not begun.
-      if (order_is(ThreadOrder::kRandom) && waiting_ && random() % 4 == 0) break;
+    while (begins_another()) {
       BlockThread* thread = fresh_[next_fresh_++];
       thread->fiber = running_;
-      thread->state = State::kRunning;
-      current = thread;
-      own_static_shared(thread->block);
+      enter(thread);
       grid.shape->launch.invoke(grid.shape->launch.call);
       finish(thread);
     }
@@ -99,16 +123,21 @@ void Scheduler::run_fiber() {
 
 void Scheduler::wait(BlockThread* thread, State state) {
   thread->state = state;
-  const bool more = next_fresh_ < fresh_.size();
-  if (waiting_ && (!more || (order_is(ThreadOrder::kRandom) && random() % 2)))
-    go(*next_ready()->fiber);
-  else if (more)
+  if (begins_another())
     go(idle_fiber());
+  else if (waiting_)
+    go(*next_ready()->fiber);
   else
     go(main_);  // nothing can run: a deadlock
+  enter(thread);
+}
+
+void Scheduler::enter(BlockThread* thread) {
   current = thread;
   thread->state = State::kRunning;
+  if (entered_ == thread->block) return;
   own_static_shared(thread->block);
+  entered_ = thread->block;
 }
 
 void Scheduler::abandon() {
@@ -211,6 +240,7 @@ void Scheduler::run_blocks(const uint32_t* indices, unsigned count) {
     pool_.back()->slot = unsigned(pool_.size() - 1);
   }
   blocks.clear();
+  entered_ = nullptr;
   fresh_.clear();
   next_fresh_ = head_ = waiting_ = 0;
   alive = at_grid_sync = 0;
@@ -222,8 +252,8 @@ void Scheduler::run_blocks(const uint32_t* indices, unsigned count) {
     alive += block->alive;
     for (BlockThread& thread : block->threads) fresh_.push_back(&thread);
   }
-  if (order_is(ThreadOrder::kReverse)) std::reverse(fresh_.begin(), fresh_.end());
-  if (order_is(ThreadOrder::kRandom))
+  if (order_ == ThreadOrder::kReverse) std::reverse(fresh_.begin(), fresh_.end());
+  if (order_ == ThreadOrder::kRandom)
     for (size_t i = fresh_.size(); i > 1; --i) std::swap(fresh_[i - 1], fresh_[random() % i]);
 
   while (!abandoned_ && (waiting_ || next_fresh_ < fresh_.size()))
@@ -251,14 +281,15 @@ void Scheduler::begin(const GridShape& shape) {
   grid.published.clear();
   failed = false;
   random = Random(options().seed + grid.number);
+  order_ = options().threads;
 }
 
 std::vector<uint32_t> Scheduler::block_order() {
   const dim3 blocks_of = grid.shape->grid;
   std::vector<uint32_t> order(size_t(blocks_of.x) * blocks_of.y * blocks_of.z);
   for (size_t i = 0; i < order.size(); ++i) order[i] = uint32_t(i);
-  if (order_is(ThreadOrder::kReverse)) std::reverse(order.begin(), order.end());
-  if (order_is(ThreadOrder::kRandom))
+  if (order_ == ThreadOrder::kReverse) std::reverse(order.begin(), order.end());
+  if (order_ == ThreadOrder::kRandom)
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
   return order;
 }

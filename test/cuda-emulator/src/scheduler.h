@@ -93,7 +93,10 @@ class Scheduler {
   // Of the running thread.
   void wait(BlockThread*, State);
   void wake(BlockThread*);
-  bool order_is(ThreadOrder order) const { return options().threads == order; }
+  // In order forward these come next, before threads that wait elsewhere: their stacks are in the
+  // caches.
+  void wake_lanes(BlockThread* warp, unsigned lanes);
+  ThreadOrder order() const { return order_; }
   [[noreturn]] void abandon();
 
   WarpOperation* take_operation();
@@ -113,10 +116,14 @@ class Scheduler {
   void run_blocks(const uint32_t* indices, unsigned count);
   void report_deadlock();
   void finish(BlockThread*);
+  bool begins_another();
+  void enter(BlockThread*);
   Fiber& idle_fiber();
+  void make_room();
   BlockThread* next_ready();
   void go(Fiber& to);
 
+  ThreadOrder order_ = ThreadOrder::kForward;
   std::vector<std::unique_ptr<Block>> pool_;
   std::vector<BlockThread*> fresh_;
   size_t next_fresh_ = 0;
@@ -126,6 +133,7 @@ class Scheduler {
   std::vector<Fiber*> idle_;
   Fiber main_;
   Fiber* running_ = nullptr;
+  const Block* entered_ = nullptr;  // whose static shared memory is in its place
   bool abandoned_ = false;
   std::vector<WarpOperation*> spare_;
 };
