@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { SelectionReporter } from './test/support/reporter.ts';
 import { askedFiles, changesModules, controlAddon, runDevice } from './test/support/selection.ts';
 
@@ -42,9 +43,16 @@ const projects = [
   { resolve, test: { ...files, name: 'apart', include: apart } },
 ].filter(({ test }) => test.include.length > 0);
 
+/** What a file finds in a process that it shares is the same in every run: those before it are those whose names are. */
+class ByName extends BaseSequencer {
+  override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
+    return specifications.toSorted((a, b) => (a.moduleId < b.moduleId ? -1 : 1));
+  }
+}
+
 export default defineConfig({
   test: {
-    ...(together ? { projects } : { ...files, include: asked }),
+    ...(together ? { projects, sequence: { sequencer: ByName } } : { ...files, include: asked }),
     reporters: ['default', new SelectionReporter()],
     tags: goals,
   },

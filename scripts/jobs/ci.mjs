@@ -28,7 +28,7 @@ const checks = onEmulated.filter((job) => job.addon === 'unused');
 const checkedBuild = checks.find((job) => job.name === 'checked device: build');
 const ptx = ptxOf(release.name).map(withoutAddon);
 // Jobs that must not be disturbed come last, when nothing else waits.
-const [fuzzing, ...undisturbed] = soak;
+const undisturbed = soak.filter(({ cores }) => cores === 'alone');
 
 // Builds that take minutes, of which others wait, come first: none of them is left alone at the end.
 export const jobs = [
@@ -53,7 +53,7 @@ export const jobs = [
     needs: [emulated[0].name],
     run: 'node test/gpu-check/check.mjs',
   },
-  fuzzing,
+  ...soak.filter((job) => !undisturbed.includes(job)),
   ...installed.map(withoutAddon),
   ...node,
   { name: 'the page of the training server, in a browser', run: step('page_in_browser') },
