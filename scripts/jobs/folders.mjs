@@ -17,16 +17,16 @@ const hasTests = (name) =>
  * @type {{ names: string[], cpu: number, cuda: number, together?: true }[]}
  */
 const listed = [
-  { names: ['ops'], cpu: 96, cuda: 220, together: true },
-  { names: ['optimizers'], cpu: 56, cuda: 99, together: true },
-  { names: ['nn', 'linalg', 'curvature'], cpu: 62, cuda: 95, together: true },
-  { names: ['reliability', 'lifecycle'], cpu: 123, cuda: 46 },
+  { names: ['ops'], cpu: 96, cuda: 190, together: true },
+  { names: ['optimizers'], cpu: 56, cuda: 100, together: true },
+  { names: ['nn', 'linalg', 'curvature'], cpu: 62, cuda: 85, together: true },
+  { names: ['reliability', 'lifecycle'], cpu: 123, cuda: 54 },
   { names: ['examples', 'experiments'], cpu: 117, cuda: 5, together: true },
   { names: ['contracts', 'core', 'data'], cpu: 64, cuda: 14, together: true },
   { names: ['files', 'attacks', 'tfjs', 'arrays', 'cuda'], cpu: 95, cuda: 90 },
-  { names: ['sparse', 'solvers', 'tokenizers', 'transplant', 'merging'], cpu: 73, cuda: 84, together: true },
+  { names: ['sparse', 'solvers', 'tokenizers', 'transplant', 'merging'], cpu: 73, cuda: 65, together: true },
   { names: ['scripts', 'cli', 'package'], cpu: 64, cuda: 12, together: true },
-  { names: ['transport'], cpu: 37, cuda: 133, together: true },
+  { names: ['transport'], cpu: 37, cuda: 108, together: true },
 ];
 
 /** Soak and fuzzing have a command of their own. */
@@ -38,7 +38,7 @@ const rest = readdirSync(tests).filter((name) => hasTests(name) && !known.has(na
 export const parts = [
   ...listed,
   { names: rest.filter(isFile), cpu: 69, cuda: 0, title: 'files of the folder itself', together: true },
-  { names: rest.filter((name) => !isFile(name)), cpu: 123, cuda: 90, title: 'the others', together: true },
+  { names: rest.filter((name) => !isFile(name)), cpu: 123, cuda: 88, title: 'the others', together: true },
 ];
 
 /** Jobs of parts, the longest first. */
