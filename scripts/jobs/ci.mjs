@@ -37,7 +37,7 @@ export const jobs = [
   {
     name: 'sanitizers: build',
     addon: 'unused',
-    run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF'),
+    run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF -DORTHOKIT_FEWER_SANITIZERS=ON'),
   },
   checkedBuild,
   { name: 'kernels of arm64', run: step('verify_on_arm64') },

@@ -1,6 +1,6 @@
-// The folders of tests in parts, and which share a process. A process a file costs a second of processor time each, most of
-// it to load the library again. What commands a process, ends it, plants faults in it or counts what it holds has its own,
-// and so does each file that puts other modules in the place of the library's.
+// The folders of tests in parts, and which share a process. A process a file costs a second of processor time each, most
+// of it to load the library again. What ends its own process or counts what that holds has its own, and so does each file
+// that puts other modules in the place of the library's.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -11,8 +11,8 @@ const hasTests = (name) =>
 
 /**
  * Parts of which no one takes much longer than the others, with the seconds of processor time that each took on the CPU and
- * on the emulated device: as these are known before anything has run, the longest begins first, and no core is left with
- * it alone. Those that are `together` leave a process as they found it: their files run one after the other in one.
+ * on the emulated device: as these are known before anything has run, the longest begins first, and no core is left
+ * with it alone. Those that are `together` leave a process as they found it: their files run one after the other in one.
  *
  * @type {{ names: string[], cpu: number, cuda: number, together?: true }[]}
  */

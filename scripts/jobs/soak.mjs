@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { step } from './step.mjs';
 
-/** Files that judge times of milliseconds. */
-const undisturbed = ['abort', 'event-loop', 'machine'].map((name) => `${name}.test.ts`);
+/** Files that judge times. */
+const undisturbed = ['abort', 'event-loop', 'machine', 'processes'].map((name) => `${name}.test.ts`);
 const soak = readdirSync(path.join(import.meta.dirname, '..', '..', 'test', 'soak')).filter((name) =>
   name.endsWith('.test.ts'),
 );
@@ -13,6 +13,6 @@ const run = (names) => step(`vitest ${names.map((name) => `test/soak/${name}`).j
 
 export const jobs = [
   { name: 'fuzzing', run: step('vitest test/fuzz') },
-  { name: 'soak: memory, processes, workers', run: run(rest) },
+  { name: 'soak: memory, workers', run: run(rest) },
   { name: 'soak: times', cores: 'alone', run: run(undisturbed) },
 ];

@@ -95,9 +95,9 @@ export function askedFiles(): string[] {
   return selectedFiles().filter((file) => paths.length === 0 || paths.some((name) => isBelow(file, name)));
 }
 
-/** True for a file that puts other modules in the place of the library's, or loads them again: others must not find these. */
+/** True for a file that puts other modules in the place of the library's, or loads them again: others must not find them. */
 export const changesModules = (file: string): boolean =>
-  /\bvi\.(mock|doMock|resetModules)\(/.test(readFileSync(path.join(folder, file), 'utf8'));
+  /\bvi\.(mock|doMock|resetModules)\b/.test(readFileSync(path.join(folder, file), 'utf8'));
 
 /** The addon that commands the emulator: it lies beside the plug-in, and tests on an emulated device must not do without. */
 export function controlAddon(): string {

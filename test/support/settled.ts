@@ -38,6 +38,7 @@ export async function leavesMemory(device: Device, body: () => Promise<void>): P
   await device.synchronize();
   if (device.info.memory.live === live) return;
   const settled = await settledMemory(device);
+  expect(settled.live).toBeLessThanOrEqual(live);
   await body();
   await device.synchronize();
   expect(device.info.memory.live).toBe(settled.live);

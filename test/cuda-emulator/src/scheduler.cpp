@@ -77,13 +77,12 @@ BlockThread* Scheduler::next_ready() {
   return thread;
 }
 
-// True where a thread that has not begun comes next: in order forward once no other can go on, in
-// reverse before any other does, and in random order more often than not.
+// True where a thread that has not begun comes next: once no other can go on, and in random order
+// more often than not. So warps run one after the other, in reverse the last one first.
 bool Scheduler::begins_another() {
   if (next_fresh_ == fresh_.size()) return false;
   if (!waiting_) return true;
-  if (order_ == ThreadOrder::kRandom) return random() % 4 != 0;
-  return order_ == ThreadOrder::kReverse;
+  return order_ == ThreadOrder::kRandom && random() % 4 != 0;
 }
 
 Fiber& Scheduler::idle_fiber() {

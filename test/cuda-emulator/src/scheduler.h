@@ -1,6 +1,7 @@
 // Runs the threads of blocks as fibers. A fiber executes emulated threads one after another until
-// one of them has to wait at a barrier or a warp operation; only then does another fiber take over,
-// so kernels without synchronisation cost one plain call per thread.
+// one of them has to wait at a barrier or a warp operation, or ends while others can go on; only
+// then does another fiber take over, so kernels without synchronisation cost one plain call per
+// thread.
 #pragma once
 #include <atomic>
 #include <map>
@@ -93,8 +94,7 @@ class Scheduler {
   // Of the running thread.
   void wait(BlockThread*, State);
   void wake(BlockThread*);
-  // In order forward these come next, before threads that wait elsewhere: their stacks are in the
-  // caches.
+  // Lanes of a warp that go on: next in order forward, as their stacks are in the caches.
   void wake_lanes(BlockThread* warp, unsigned lanes);
   ThreadOrder order() const { return order_; }
   [[noreturn]] void abandon();
