@@ -15,7 +15,6 @@ delete process.env.ORTHOKIT_TEST_PATHS; // not of runs that tests begin
 // Files that need no process of their own share one, but for those that change modules.
 const together = process.env.ORTHOKIT_TEST_TOGETHER === '1';
 delete process.env.ORTHOKIT_TEST_TOGETHER;
-const [apart, shared] = [asked.filter(changesModules), asked.filter((file) => !changesModules(file))];
 // A run is for one device: what is there beside it changes nothing.
 if (device === 'cpu') delete process.env.ORTHOKIT_CUDA_PLUGIN;
 if (device === 'cuda') controlAddon();
@@ -38,10 +37,14 @@ const files = {
   testTimeout: limit,
   hookTimeout: limit,
 };
-const projects = [
-  { resolve, test: { ...files, name: 'together', isolate: false, include: shared } },
-  { resolve, test: { ...files, name: 'apart', include: apart } },
-].filter(({ test }) => test.include.length > 0);
+function projects() {
+  const shared = asked.filter((file) => !changesModules(file));
+  const apart = asked.filter((file) => !shared.includes(file));
+  return [
+    { resolve, test: { ...files, name: 'together', isolate: false, include: shared } },
+    { resolve, test: { ...files, name: 'apart', include: apart } },
+  ].filter(({ test }) => test.include.length > 0);
+}
 
 /** What a file finds in a process that it shares is the same in every run: those before it are those whose names are. */
 class ByName extends BaseSequencer {
@@ -52,7 +55,7 @@ class ByName extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    ...(together ? { projects, sequence: { sequencer: ByName } } : { ...files, include: asked }),
+    ...(together ? { projects: projects(), sequence: { sequencer: ByName } } : { ...files, include: asked }),
     reporters: ['default', new SelectionReporter()],
     tags: goals,
   },
