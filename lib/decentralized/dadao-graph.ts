@@ -197,13 +197,13 @@ function checkConnected(where: string, nodes: number, edges: readonly (readonly 
   let count = 0;
   for (let start = 0; start < nodes; ++start) {
     if (component[start] !== -1) continue;
-    const todo = [start];
+    const reached = [start];
     component[start] = count;
-    for (let i = todo.pop(); i !== undefined; i = todo.pop())
+    for (let i = reached.pop(); i !== undefined; i = reached.pop())
       for (const j of neighbours[i]!)
         if (component[j] === -1) {
           component[j] = count;
-          todo.push(j);
+          reached.push(j);
         }
     count += 1;
   }
