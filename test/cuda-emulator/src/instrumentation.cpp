@@ -87,8 +87,6 @@ ORTHOKIT_EMULATOR_API void __tsan_atomic_signal_fence(int) {}
   ORTHOKIT_EMULATOR_API void __ubsan_handle_##name(__VA_ARGS__) { \
     finding_at(ORTHOKIT_EMULATOR_HERE, code, text);               \
   }
-ORTHOKIT_EMULATOR_UNDEFINED(out_of_bounds, cudaErrorIllegalAddress, "array index out of bounds",
-                            void*, void*)
 ORTHOKIT_EMULATOR_UNDEFINED(shift_out_of_bounds, cudaErrorLaunchFailure, "shift out of bounds",
                             void*, void*, void*)
 ORTHOKIT_EMULATOR_UNDEFINED(add_overflow, cudaErrorLaunchFailure, "signed overflow in +", void*,
@@ -101,6 +99,10 @@ ORTHOKIT_EMULATOR_UNDEFINED(negate_overflow, cudaErrorLaunchFailure,
                             "signed overflow in a negation", void*, void*)
 ORTHOKIT_EMULATOR_UNDEFINED(float_cast_overflow, cudaErrorLaunchFailure,
                             "conversion to an integer out of range", void*, void*)
+ORTHOKIT_EMULATOR_API void __ubsan_handle_out_of_bounds(void*, void*) {
+  finding_at(ORTHOKIT_EMULATOR_HERE, cudaErrorIllegalAddress, "array index out of bounds");
+  if (cudaemu::current) cudaemu::abandon_block();  // before the host's memory is written
+}
 ORTHOKIT_EMULATOR_API void __ubsan_handle_type_mismatch_v1(void*, void* p) {
   finding_at(ORTHOKIT_EMULATOR_HERE, cudaErrorMisalignedAddress,
              p ? "misaligned access" : "access through a null pointer");

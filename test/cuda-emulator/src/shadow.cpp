@@ -195,6 +195,7 @@ void check_elsewhere(const void* p, size_t bytes, Access kind, const void* code)
   finding_at(code, cudaErrorIllegalAddress,
              std::string(kind == Access::kRead ? "read of" : "write to") +
                  " the host's memory from a kernel");
+  if (kind == Access::kWrite || kind == Access::kAtomic) abandon_block();
 }
 
 }  // namespace
