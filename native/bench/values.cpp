@@ -81,6 +81,17 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     }
     return values;
   }
+  if (name == "products" && view.rank == 3) {  // of rows of four numbers, for each task
+    constexpr size_t kWidth = 4;
+    const size_t n = size_t(view.shape[1]), m = size_t(view.shape[2]);
+    const auto number = [&](size_t task, size_t row, size_t i) {
+      return bell(mix(seed_of(name, index) + ((task * n + row) * kWidth + i)));
+    };
+    for (size_t i = 0; i < values.size(); ++i)
+      for (size_t j = 0; j < kWidth; ++j)
+        values[i] += number(i / m / n, i / m % n, j) * number(i / m / n, i % m, j);
+    return values;
+  }
   if (name == "pivots" && view.rank > 0) {
     const int64_t n = view.shape[view.rank - 1];
     for (size_t i = 0; i < values.size(); ++i) values[i] = double(n - 1 - int64_t(i) % n);

@@ -37,14 +37,14 @@ bool is_of_domain(const std::string& name) {
                                            "counts",       "indices",      "state",
                                            "potential",    "ownPotential", "averages",
                                            "coefficients", "residuals",    "signals",
-                                           "atoms",        "scales"};
+                                           "atoms",        "scales",       "products"};
   return names.contains(name);
 }
 
 // Elements of these have a meaning that another tensor's numbers do not have.
 bool is_own(const std::string& name) {
   static const std::set<std::string> names{"index",   "labels",  "steps", "roots",
-                                           "squares", "masters", "guard"};
+                                           "squares", "masters", "guard", "sigmaSquares"};
   return names.contains(name) || is_of_domain(name);
 }
 
@@ -123,7 +123,8 @@ Bytes random_values(Dice& dice, const std::string& name, const View& view) {
   if (is_of_domain(name))
     return bench::encode(bench::seeded_values(name, dice.below(1000), kIn, view), view.dtype);
   std::vector<double> values(size_t(view.size()));
-  const bool whole = !is_floating(view), positive = name == "roots" || name == "squares";
+  const bool whole = !is_floating(view),
+             positive = name == "roots" || name == "squares" || name == "sigmaSquares";
   const int64_t flavour = dice.below(12);
   const double scale = flavour == 0 ? std::ldexp(1.0, int(dice.between(-12, 12))) : 1;
   for (double& x : values)

@@ -9,8 +9,10 @@ namespace {
 
 using Numbers = std::vector<double>;
 
-// Of the terms of each energy in the last run, which cancel: it may be near 0.
-thread_local Numbers energy_terms;
+// Of the terms of each energy in the last run, which cancel: it may be near 0. Of weights: a share
+// that mean shift found changes by rounding of its row's distance over 2σ², one of a soft mean by
+// that of z, which is judged as shares of 1.
+thread_local Numbers energy_terms, weight_terms;
 
 struct PlainRound {
   const ClusterRound& op;
@@ -118,18 +120,27 @@ struct PlainRound {
     }
     return double(sum);
   }
-  Numbers center_over(const std::vector<int64_t>& members, const double* center) const {
-    Numbers next(size_t(n), 0.0);
+  // Shares of the rows in the next center, and the largest of what their relative rounding is of.
+  struct Center {
+    Numbers shares;
+    double terms = 1;
+  };
+  Center center_over(const std::vector<int64_t>& members, const double* center) const {
+    Center next{Numbers(size_t(n), 0.0)};
     double least = INFINITY, sum = 0;
     for (int64_t i : members) least = std::min(least, distance(i, center));
-    for (int64_t i : members)
-      sum += next[size_t(i)] = std::exp((least - distance(i, center)) / (2 * sigma_square()));
-    for (double& x : next) x /= sum;
+    for (int64_t i : members) {
+      const auto [d, terms] = distance_of(i, center);
+      next.terms = std::max(next.terms, 1 + terms / (2 * sigma_square()));
+      sum += next.shares[size_t(i)] = std::exp((least - d) / (2 * sigma_square()));
+    }
+    for (double& x : next.shares) x /= sum;
     return next;
   }
   void shift(const std::vector<int64_t>& members, double* center) const {
     for (int round = 0; round < ClusterRound::kMostShifts; ++round) {
-      const Numbers next = center_over(members, center);
+      const auto [next, terms] = center_over(members, center);
+      std::fill_n(weight_terms.data() + (center - values(op.weights)), n, terms);
       long double moved = 0;
       for (int64_t i = 0; i < n; ++i)
         for (int64_t j = 0; j < n; ++j)
@@ -176,7 +187,11 @@ struct PlainRound {
       for (int64_t i = 0; i < n; ++i)
         sum += center[i] = op.update == CenterUpdate::kSoft ? z[size_t(i * k + c)]
                                                             : double(chosen[size_t(i)] == c);
-      for (int64_t i = 0; i < n; ++i) center[i] /= sum;
+      for (int64_t i = 0; i < n; ++i) {
+        center[i] /= sum;
+        if (op.update == CenterUpdate::kSoft)
+          weight_terms[size_t((task * k + c) * n + i)] = (1 + center[i] * double(n)) / sum;
+      }
     }
   }
 };
@@ -185,6 +200,7 @@ struct PlainRound {
 
 static void cluster_round(const ClusterRound& op) {
   energy_terms.assign(size_t(op.energies.size()), 0.0);
+  weight_terms.assign(size_t(op.weights.size()), 0.0);
   for (int64_t t = 0; op.rows() > 0 && t < op.tasks(); ++t)
     if (!op.active || values(op.active)[t] != 0) PlainRound(op, t).run();
 }
@@ -194,6 +210,7 @@ ORTHOKIT_REFERENCE(ClusterRound, cluster_round, growth_of_sum(op.rows() * op.clu
 // small ones by lambda times the degree.
 static Numbers terms_of(const ClusterRound& op, std::string_view tensor) {
   if (tensor == "z") return Numbers(size_t(op.z.size()), 1.0);
+  if (tensor == "weights") return weight_terms;
   return tensor == "energies" ? energy_terms : Numbers();
 }
 ORTHOKIT_SOME_TERMS(ClusterRound, terms_of);

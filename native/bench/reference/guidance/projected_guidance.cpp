@@ -22,6 +22,10 @@ static std::vector<int64_t> groups_of(const View& x, const List<double>& axes) {
   return groups;
 }
 
+// Of each element in the last run, where the part along c is taken from what mostly is it: moves of c
+// move both, and what is left of them does not show their size.
+static thread_local std::vector<double> terms_of_out;
+
 static void projected_guidance(const ProjectedGuidance& op) {
   const int64_t size = op.out.size();
   const auto n = size_t(size);
@@ -50,6 +54,7 @@ static void projected_guidance(const ProjectedGuidance& op) {
   const std::vector<double> along(c, c + size);
   const double most = op.cond.dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
                                                    : double(std::numeric_limits<float>::max());
+  terms_of_out.assign(n, 0.0);
   for (size_t i = 0; i < n; ++i) {
     const auto group = size_t(project[i]);
     const double share = cond[group] == 0 ? 0 : double(product[group] / cond[group]);
@@ -57,11 +62,17 @@ static void projected_guidance(const ProjectedGuidance& op) {
     if (op.eta != 1) {
       // Finite times c may leave the range of the elements' arithmetic.
       const double across = std::clamp(op.factor() * (1 - op.eta) * share, -most, most) * along[i];
+      terms_of_out[i] = std::abs(base[i]) + std::abs(part) + std::abs(across);
       part -= std::abs(across) > most ? std::copysign(HUGE_VAL, across) : across;
     }
     values(op.out)[i] = base[i] + part;
   }
 }
 ORTHOKIT_REFERENCE(ProjectedGuidance, projected_guidance, 32);
+
+static std::vector<double> terms_of(const ProjectedGuidance&, std::string_view tensor) {
+  return tensor == "out" ? terms_of_out : std::vector<double>();
+}
+ORTHOKIT_SOME_TERMS(ProjectedGuidance, terms_of);
 
 }  // namespace orthokit::bench
