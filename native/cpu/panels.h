@@ -49,14 +49,4 @@ void multiply_panels(int64_t depth, const float* left, const float* right, int64
     }
 }
 
-// Above the diagonal of the c[rows, rows] what is below it.
-inline void mirror_square(int64_t rows, float* c, int64_t stride) {
-  for (int64_t i = 0; i < rows; i += 8) {
-    const int64_t height = std::min<int64_t>(8, rows - i);
-    transpose(c + i * stride, stride, height, i, c + i, stride);
-    for (int64_t r = i; r < i + height; ++r)
-      for (int64_t q = i; q < r; ++q) c[q * stride + r] = c[r * stride + q];
-  }
-}
-
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -77,6 +77,18 @@ describe.each(devices)('clusterRound on %s', (kind) => {
       }
   });
 
+  it('counts nothing of a cluster whose cost is infinite', async () => {
+    const f64 = (values: number[], shape: number[]) => Tensor.from(device, Float64Array.from(values), shape);
+    const fields = {
+      ...fieldsOf(device, { tasks: 1, n: 2, k: 2, degree: 0, fixed: 0, steps: 1 }),
+      products: f64([0, 0, 0, 1e200], [1, 2, 2]),
+      weights: f64([1, 0, 0, 1], [1, 2, 2]),
+    };
+    ops.clusterRound(device, { ...fields, temperature: 1e200 });
+    expect(await fields.z.read()).toEqual(Float64Array.of(1, 0, 0, 1));
+    expect(await fields.energies.read()).toEqual(Float64Array.of(0));
+  });
+
   it('never raises the energy of a graph that is positive semi-definite', async () => {
     const fields = fieldsOf(device, { tasks: 20, n: 24, k: 3, degree: 2, fixed: 3, steps: 40 });
     ops.clusterRound(device, { ...fields, lambda: 1 });

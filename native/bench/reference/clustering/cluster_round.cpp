@@ -13,6 +13,8 @@ using Numbers = std::vector<double>;
 // that mean shift found changes by rounding of its row's distance over 2σ², one of a soft mean by
 // that of z, which is judged as shares of 1.
 thread_local Numbers energy_terms, weight_terms;
+// Tasks of the last run in which rounding decides a label, and so which clusters vanish.
+thread_local std::vector<bool> is_open;
 
 struct PlainRound {
   const ClusterRound& op;
@@ -53,6 +55,8 @@ struct PlainRound {
     return {double(std::max(d, 0.0L)), double(terms)};
   }
   double distance(int64_t i, const double* center) const { return distance_of(i, center).value; }
+  // Of two shares of a row that rounding may turn.
+  double margin() const { return 4 * growth_of_sum(n * k) * 0x1p-53; }
   double sigma_square() const {
     return std::max(values(op.sigma_squares)[task], ClusterRound::kLeastSquare);
   }
@@ -168,8 +172,10 @@ struct PlainRound {
     std::vector<std::vector<int64_t>> members(static_cast<size_t>(k));
     std::vector<int64_t> chosen;
     for (int64_t i = 0; i < n; ++i) {
-      const auto first = z.begin() + i * k;
-      chosen.push_back(std::max_element(first, first + k) - first);
+      const auto first = z.begin() + i * k, largest = std::max_element(first, first + k);
+      chosen.push_back(largest - first);
+      for (auto other = first; other < first + k; ++other)
+        if (other != largest && *largest - *other <= margin()) is_open[size_t(task)] = true;
       members[size_t(chosen.back())].push_back(i);
     }
     const auto missing = std::ranges::count_if(members, [](auto& m) { return m.empty(); });
@@ -201,6 +207,7 @@ struct PlainRound {
 static void cluster_round(const ClusterRound& op) {
   energy_terms.assign(size_t(op.energies.size()), 0.0);
   weight_terms.assign(size_t(op.weights.size()), 0.0);
+  is_open.assign(size_t(op.tasks()), false);
   for (int64_t t = 0; op.rows() > 0 && t < op.tasks(); ++t)
     if (!op.active || values(op.active)[t] != 0) PlainRound(op, t).run();
 }
@@ -209,9 +216,15 @@ ORTHOKIT_REFERENCE(ClusterRound, cluster_round, growth_of_sum(op.rows() * op.clu
 // z is judged as shares of a row, which are 1 together: a round multiplies relative differences of
 // small ones by lambda times the degree.
 static Numbers terms_of(const ClusterRound& op, std::string_view tensor) {
-  if (tensor == "z") return Numbers(size_t(op.z.size()), 1.0);
-  if (tensor == "weights") return weight_terms;
-  return tensor == "energies" ? energy_terms : Numbers();
+  Numbers terms;
+  if (tensor == "energies") return energy_terms;
+  if (tensor == "z") terms.assign(size_t(op.z.size()), 1.0);
+  if (tensor == "weights") terms = weight_terms;
+  if (tensor == "labels") terms.assign(size_t(op.labels.size()), 0.0);
+  if (tensor == "vanished") terms.assign(size_t(op.vanished.size()), 0.0);
+  for (size_t i = 0; i < terms.size(); ++i)
+    if (is_open[i / (terms.size() / is_open.size())]) terms[i] = kUnsteady;
+  return terms;
 }
 ORTHOKIT_SOME_TERMS(ClusterRound, terms_of);
 

@@ -148,7 +148,8 @@ struct TaskOfRound {
   void assign_block(int64_t first, bool is_first, double* energy) const {
     const double* a = costs + first * k;
     double* logits = y + first * k;
-    Eight largest = Eight{} - INFINITY, v, cost, sum{}, mean{};
+    const Eight none{};
+    Eight largest = none - INFINITY, v, cost, sum{}, mean{};
     for (int64_t c = 0; c < k; ++c) {
       load_eight(a + c * 8, cost);
       if (is_first)
@@ -162,6 +163,8 @@ struct TaskOfRound {
       load_eight(a + c * 8, cost), load_eight(logits + c * 8, v);
       v -= largest, cost += v;
       exp_of_eight(v, v);
+      // 0 ln 0 is 0, and so is 0 of a cost that is infinite.
+      select(v == none, none, cost, cost);
       sum += v, multiply_add(v, cost, mean, mean), store_eight(v, exps + c * 8);
     }
     double totals[8], means[8], inverses[8];

@@ -136,7 +136,9 @@ struct BlockTask {
       }
       for (int64_t c = 0; c < k; ++c) {
         const double logit = to[c] - largest;
-        to[c] = exp(logit), all += to[c], mean += to[c] * (logit + a[c]);
+        to[c] = exp(logit), all += to[c];
+        // 0 ln 0 is 0, and so is 0 of a cost that is infinite.
+        if (to[c] != 0) mean += to[c] * (logit + a[c]);
       }
       for (int64_t c = 0; c < k; ++c) to[c] /= all;
       return mean / all - log(all);

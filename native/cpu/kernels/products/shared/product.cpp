@@ -20,10 +20,11 @@ void by_thin_parts(int64_t k, const RowFactor<T>& few, const RowFactor<T>& many,
   }
 }
 
-// All columns, for some rows whose strip is packed if they lie far from each other.
-template <class T>
+// Some rows whose strip is packed if they lie far from each other, by all columns; of a triangle,
+// where they begin with row `first`, by those on and below the diagonal.
+template <class T, bool is_triangle>
 void multiply_strip(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k, int64_t depth,
-                    bool is_packed, const RowResult<T>& to) {
+                    bool is_packed, const RowResult<T>& to, int64_t first) {
   constexpr int64_t kColumns = kRowTileColumns<T>, kLanes = kVectorSize<T>;
   alignas(kVectorBytes) T panel[kColumns * kProductDepth], strip[kProductStrip * kProductDepth];
   const T* a = left.at(0, k);
@@ -32,7 +33,8 @@ void multiply_strip(const RowFactor<T>& left, const RowFactor<T>& right, int64_t
     copy_rows(a, stride, left.rows, depth, strip, kProductStrip);
     a = strip, stride = kProductStrip;
   }
-  for (int64_t j = 0; j < right.rows; j += kColumns) {
+  const int64_t end = is_triangle ? std::min(right.rows, first + left.rows) : right.rows;
+  for (int64_t j = 0; j < end; j += kColumns) {
     const int64_t columns = std::min(kColumns, right.rows - j), width = whole_vectors<T>(columns);
     const T* b = right.at(j, k);
     int64_t b_stride = right.stride;
@@ -44,15 +46,20 @@ void multiply_strip(const RowFactor<T>& left, const RowFactor<T>& right, int64_t
         transpose(b, right.stride, columns, depth, panel, width);
       b = panel, b_stride = width;
     }
-    multiply_panel<T>(left.rows, {a, stride, left.down}, depth, b, b_stride, to.from(0, 0, j),
-                      columns);
+    const TileRows<T> rows{a, stride, left.down};
+    if constexpr (is_triangle)
+      multiply_panel_below<T>(left.rows, rows, depth, b, b_stride, to.from(0, 0, j), columns,
+                              j - first);
+    else
+      multiply_panel<T>(left.rows, rows, depth, b, b_stride, to.from(0, 0, j), columns);
   }
 }
 
-template <class T>
+template <class T, bool is_triangle = false>
 void by_tiles(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k,
               const RowResult<T>& to) {
-  if (kHasMasks && right.down && k <= kProductDepth && right.rows <= kRowTileColumns<T>)
+  if (!is_triangle && kHasMasks && right.down && k <= kProductDepth &&
+      right.rows <= kRowTileColumns<T>)
     return multiply_panel<T>(left.rows, {left.data, left.stride, left.down}, k, right.data,
                              right.stride, to, right.rows);
   const bool is_packed = left.down && left.stride * int64_t(sizeof(T)) > kNearBytes;
@@ -62,8 +69,8 @@ void by_tiles(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k,
     for (int64_t i = 0; i < left.rows; i += height) {
       RowFactor<T> rows = left;
       rows.data = left.at(i, 0), rows.rows = std::min(height, left.rows - i);
-      multiply_strip(rows, right, from, std::min(kProductDepth, k - from), is_packed,
-                     part.from(0, i, 0));
+      multiply_strip<T, is_triangle>(rows, right, from, std::min(kProductDepth, k - from),
+                                     is_packed, part.from(0, i, 0), i);
     }
     part.beta = 1, part.old = part.c, part.bias = nullptr;
   }
@@ -93,6 +100,12 @@ void small_product(const ProductWay& way, int64_t inner, const RowFactor<T>& lef
 }
 
 template <class T>
+void small_triangle(int64_t inner, const RowFactor<T>& left, const RowFactor<T>& right,
+                    const RowResult<T>& to) {
+  by_tiles<T, true>(left, right, inner, to);
+}
+
+template <class T>
 void product(bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
              const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
   const RowFactor<T> left{a, m, lda, 0, ta}, right{b, n, ldb, 0, !tb};
@@ -104,6 +117,10 @@ template void small_product<float>(const ProductWay&, int64_t, const RowFactor<f
                                    const RowFactor<float>&, const RowResult<float>&);
 template void small_product<double>(const ProductWay&, int64_t, const RowFactor<double>&,
                                     const RowFactor<double>&, const RowResult<double>&);
+template void small_triangle<float>(int64_t, const RowFactor<float>&, const RowFactor<float>&,
+                                    const RowResult<float>&);
+template void small_triangle<double>(int64_t, const RowFactor<double>&, const RowFactor<double>&,
+                                     const RowResult<double>&);
 template void product<float>(bool, bool, int64_t, int64_t, int64_t, float, const float*, int64_t,
                              const float*, int64_t, float, float*, int64_t);
 template void product<double>(bool, bool, int64_t, int64_t, int64_t, double, const double*, int64_t,

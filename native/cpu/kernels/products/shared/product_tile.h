@@ -259,4 +259,21 @@ inline void multiply_panel(int64_t rows, TileRows<T> a, int64_t depth, const T* 
                                columns);
 }
 
+// The same of a triangle: what is on and below a diagonal that begins in row `first` of these rows, or
+// before them. Of tiles that it crosses, numbers above it are computed, too.
+template <class T>
+inline void multiply_panel_below(int64_t rows, TileRows<T> a, int64_t depth, const T* b,
+                                 int64_t b_stride, const RowResult<T>& to, int64_t columns,
+                                 int64_t first) {
+  constexpr int64_t kHeight = product_tile_rows(kRowTileVectors);
+  int64_t i = std::max<int64_t>(0, first);
+  for (; i < rows && i - first < columns; i += kHeight) {
+    const int64_t height = std::min(kHeight, rows - i),
+                  width = std::min(columns, whole_vectors<T>(i + height - first));
+    multiply_panel<T>(height, a.from(i), depth, b, b_stride, to.from(0, i, 0), width);
+  }
+  if (i < rows)
+    multiply_panel<T>(rows - i, a.from(i), depth, b, b_stride, to.from(0, i, 0), columns);
+}
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,11 +1,12 @@
 // Products of f32 or f64 matrices, tile by tile of rows. Factors are read where they lie, but: the
 // right one is packed once, in panels as wide as a tile, where its rows lie along the inner side or
 // far from each other; and so are strips of a left one whose rows lie across and far from each
-// other.
+// other. Of a symmetric product only tiles on and below the diagonal are computed.
 #pragma once
 #include <optional>
 
 #include "cpu/kernels/products/shared/groups.h"
+#include "cpu/kernels/products/shared/mirror.h"
 #include "cpu/kernels/products/shared/product_tile.h"
 #include "cpu/kernels/products/shared/row_factor.h"
 #include "cpu/panels.h"
@@ -16,15 +17,16 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 template <class T>
 class RowProduct {
  public:
-  // `to` begins at the first elements of the batch.
+  // `to` begins at the first elements of the batch; a product that is not symmetric has no mirror.
   RowProduct(Stream& stream, int64_t batch, int64_t inner, const RowFactor<T>& left,
-             const RowFactor<T>& right, const RowResult<T>& to)
+             const RowFactor<T>& right, const RowResult<T>& to, const Mirror<T>* mirror = nullptr)
       : stream_(stream),
         batch_(batch),
         inner_(inner),
         left_(left),
         right_(right),
         to_(to),
+        mirror_(mirror),
         left_in_place_(!left.down || left.stride <= kNear || right.rows <= kColumns),
         right_in_place_(right.down && (right.stride <= kColumns || left.rows <= kFewTiles)) {
     const int64_t k = std::max<int64_t>(1, inner);
@@ -124,10 +126,13 @@ class RowProduct {
     }
   }
 
-  // Rows of one matrix from `row` on, by panels from `at` on.
+  // Rows of one matrix from `row` on, by panels from `at` on; of a symmetric one those that reach
+  // below the diagonal, so that what a tile has above it is of the same unit.
   void multiply(const Part& p, int64_t slot, int64_t row, int64_t at) const {
     const int64_t last = std::min(left_.rows, row + height_),
-                  panels = std::min(width_, p.panels - at);
+                  panels = std::min(width_, p.panels - at), column = (p.panel + at) * kColumns;
+    if (mirror_) row = std::max(row, column);
+    if (row >= last) return;
     const T* a = left_.data + (p.first + slot) * left_.matrix;
     for (int64_t k = 0, block = 0; k == 0 || k < p.span; k += depth_, ++block) {
       const int64_t from = p.k + k, depth = std::min(depth_, p.span - k);
@@ -150,12 +155,16 @@ class RowProduct {
         }
       });
     }
+    if (mirror_ && p.k + p.span >= inner_)
+      mirror_->finish({row, last}, {column, std::min(left_.rows, column + panels * kColumns)},
+                      to_.from(p.first + slot, 0, 0).c, to_.stride);
   }
 
   // All panels go by a tile's rows before the next rows come; or, where the inner side is short so
   // that a panel stays in the first cache, all rows by a panel before the next one does.
   void multiply(const Slice& s, const TileRows<T>& a) const {
-    const int64_t height = s.panels == 1 || s.depth <= kShort ? s.rows : kTileRows;
+    const bool by_panels = !mirror_ && (s.panels == 1 || s.depth <= kShort);
+    const int64_t height = by_panels ? s.rows : kTileRows;
     for (int64_t i = 0; i < s.rows; i += height)
       for (int64_t q = s.at; q < s.at + s.panels; ++q)
         multiply_panel(s, q, i, std::min(height, s.rows - i), a.from(i));
@@ -169,16 +178,20 @@ class RowProduct {
     RowResult<T> to = to_.from(matrix, s.row + row, panel * kColumns);
     if (!is_first) to.beta = 1, to.old = to.c, to.bias = nullptr;
     const bool in_place = is_in_place(panel);
-    orthokit::cpu::multiply_panel<T>(
-        rows, a, s.depth,
-        in_place ? right(matrix, panel, s.k) : packed(s.part, s.slot, s.block, at),
-        in_place ? right_.stride : whole_vectors<T>(columns), to, columns);
+    const T* b = in_place ? right(matrix, panel, s.k) : packed(s.part, s.slot, s.block, at);
+    const int64_t b_stride = in_place ? right_.stride : whole_vectors<T>(columns);
+    if (mirror_)
+      multiply_panel_below<T>(rows, a, s.depth, b, b_stride, to, columns,
+                              panel * kColumns - (s.row + row));
+    else
+      orthokit::cpu::multiply_panel<T>(rows, a, s.depth, b, b_stride, to, columns);
   }
 
   Stream& stream_;
   const int64_t batch_, inner_;
   const RowFactor<T> left_, right_;
   const RowResult<T> to_;
+  const Mirror<T>* const mirror_;
   const bool left_in_place_, right_in_place_;
   int64_t depth_, blocks_;    // elements in one running sum; such blocks packed at once
   int64_t panels_, columns_;  // of the right factor; those packed at once

@@ -9,4 +9,9 @@ template <class T>
 void small_product(const ProductWay& way, int64_t inner, const RowFactor<T>& left,
                    const RowFactor<T>& right, const RowResult<T>& to);
 
+// On and below the diagonal, and some numbers above it.
+template <class T>
+void small_triangle(int64_t inner, const RowFactor<T>& left, const RowFactor<T>& right,
+                    const RowResult<T>& to);
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
