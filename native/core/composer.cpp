@@ -14,4 +14,8 @@ View Composer::temporary(const Shape& shape, Dtype dtype) {
   return view;
 }
 
+int64_t Composer::threads() const {
+  return device_.kind() == Kind::kCpu ? std::max<int64_t>(1, device_.device_info().units) : 0;
+}
+
 }  // namespace orthokit

@@ -14,6 +14,9 @@ class Composer {
     device_.execute(entry, &op);
   }
 
+  // Those of the CPU that share the work of each part; 0 of a GPU.
+  int64_t threads() const;
+
   // Lives until the scope that was opened last ends, or the composition returns.
   View temporary(const Shape&, Dtype);
   View temporary(const View& like) { return temporary(shape_of(like), like.dtype); }

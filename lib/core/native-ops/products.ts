@@ -131,7 +131,8 @@ export interface OpsOfGroup {
    * sums of 16-bit ones in f32. Relative error against f64 for five steps, of Gaussian matrices: f32
    * 5e-6, f16 4e-3, bf16 3e-2; for `gram` f32 3e-5. Singular values near 0 multiply it, by up to the
    * product of the first coefficients: of a matrix of low rank, 16 bits leave no digits. Composed of
-   * other ops, a fixed number of them for a batch of any size: runs on every backend.
+   * other ops: runs on every backend, on a GPU by a fixed number of them for a batch of any size, on
+   * the CPU for some matrices at a time, as many as caches hold.
    * ```
    *
    * - x must be a matrix or a batch of matrices

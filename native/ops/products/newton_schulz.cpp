@@ -147,9 +147,8 @@ View gram_steps(const NewtonSchulz& op, const Start& start, const View& out, Com
   return next;
 }
 
-}  // namespace
-
-void newton_schulz(const NewtonSchulz& op, Composer& c) {
+// All matrices of op.x together.
+void take_steps(const NewtonSchulz& op, Composer& c) {
   const Start start = start_of(op, c);
   View y = start.y, out = op.out;
   out.rank = y.rank;
@@ -164,6 +163,34 @@ void newton_schulz(const NewtonSchulz& op, Composer& c) {
     y = plain_steps(op.coefficients, start, in_place, c);
   }
   if (y.data != out.data) c.run(Cast{.out = {out}, .x = {y}});
+}
+
+// On a CPU as many matrices as the second cache of each thread holds through all steps; more, where
+// their products would be too few for all threads to wait for each other. A GPU takes all at once.
+int64_t matrices_at_once(const NewtonSchulz& op, const Composer& c) {
+  constexpr int64_t kNearBytes = int64_t(384) << 10, kLeastProducts = int64_t(3) << 19;
+  constexpr int64_t kLong = 2, kSquare = 2;  // matrices as long as x, and of the short side alone
+  const Matrices s = matrices(op.x);
+  const int64_t n = std::min(s.rows, s.columns), size = std::max<int64_t>(1, s.rows * s.columns),
+                bytes = (kLong * size + kSquare * n * n) *
+                        int64_t(bytes_of(working_dtype(op.dtype, op.x.dtype))),
+                products = size * std::max<int64_t>(1, n);
+  if (c.threads() == 0) return std::max<int64_t>(1, s.batch);
+  return c.threads() * std::max({int64_t(1), kNearBytes / bytes, kLeastProducts / products});
+}
+
+}  // namespace
+
+void newton_schulz(const NewtonSchulz& op, Composer& c) {
+  const int64_t batch = matrices(op.x).batch, most = matrices_at_once(op, c);
+  if (batch <= most) return take_steps(op, c);
+  for (int64_t first = 0; first < batch; first += most) {
+    const Composer::Scope scope(c);
+    const int64_t count = std::min(most, batch - first);
+    NewtonSchulz part = op;
+    part.x = matrices_of(op.x, first, count), part.out = matrices_of(op.out, first, count);
+    take_steps(part, c);
+  }
 }
 ORTHOKIT_COMPOSITION(NewtonSchulz, newton_schulz);
 

@@ -59,4 +59,17 @@ static void kmeans_rows(const KmeansRows& op) {
 }
 ORTHOKIT_REFERENCE(KmeansRows, kmeans_rows, 4);
 
+// Means are sums of deviations from the row's mean, which round in f64: as much as f32 would of these.
+static std::vector<double> terms_of(const KmeansRows& op, std::string_view) {
+  const auto n = size_t(row_length(op.x)), k = size_t(row_length(op.codebooks));
+  std::vector<double> terms;
+  for (const double* x = values(op.x); terms.size() < size_t(op.codebooks.size()); x += n)
+    terms.insert(terms.end(), k,
+                 double(n) * 0x1p-29 * std::abs(*std::max_element(x, x + n, [](double a, double b) {
+                   return std::abs(a) < std::abs(b);
+                 })));
+  return terms;
+}
+ORTHOKIT_SOME_TERMS(KmeansRows, terms_of);
+
 }  // namespace orthokit::bench

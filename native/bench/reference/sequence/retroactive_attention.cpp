@@ -7,6 +7,9 @@ namespace orthokit::bench {
 
 namespace {
 
+// Of each element of out in the last run, as terms_of says.
+thread_local std::vector<double> terms_of_out;
+
 struct WindowOfHead {
   const RetroactiveAttention& op;
   MovingWindow window;
@@ -72,10 +75,14 @@ struct WindowOfHead {
     for (int64_t i = 0; i < window.seen(); ++i)
       if (i == slot || !move(i, key, value)) sum(i), ++count;
     for (int64_t c = 0; op.out && c < size; ++c) {
-      double* out = values(op.out) + ((b * op.heads + head) * size + c) * room;
+      const int64_t first = ((b * op.heads + head) * size + c) * room;
+      double* out = values(op.out) + first;
       std::fill_n(out, room, 0.0);
-      for (int64_t i = 0; i < window.seen(); ++i)
-        out[window.column(i)] = row(op.sums, i)[c] / row(op.sums, i)[size + 1];
+      for (int64_t i = 0; i < window.seen(); ++i) {
+        const double* a = row(op.sums, i);
+        out[window.column(i)] = a[c] / a[size + 1];
+        terms_of_out[size_t(first + window.column(i))] = a[size + 3] / a[size + 1];
+      }
     }
     return count;
   }
@@ -84,6 +91,7 @@ struct WindowOfHead {
 }  // namespace
 
 static void retroactive_attention(const RetroactiveAttention& op) {
+  terms_of_out.assign(op.out ? size_t(op.out.size()) : 0, 0.0);
   for (int64_t b = 0; b < op.streams(); ++b) {
     const MovingWindow window(int32_t(values(op.positions)[b]), op.room());
     for (int64_t head = 0; head < op.heads; ++head) {
@@ -95,5 +103,18 @@ static void retroactive_attention(const RetroactiveAttention& op) {
 }
 ORTHOKIT_REFERENCE(RetroactiveAttention, retroactive_attention,
                    product_growth(std::max(op.room(), op.size())));
+
+// Rounding of small elements of a head is that of the largest one, as the operation says: weights
+// below the smallest normal number may be 0.
+static std::vector<double> terms_of(const RetroactiveAttention& op, std::string_view tensor) {
+  if (tensor == "out") return terms_of_out;
+  if (tensor != "sums") return {};
+  const int64_t size = op.size(), row = size + 4;
+  std::vector<double> terms(size_t(op.sums.size()));
+  for (int64_t i = 0; i < op.sums.size(); ++i)
+    if (i % row < size) terms[size_t(i)] = values(op.sums)[i / row * row + size + 3];
+  return terms;
+}
+ORTHOKIT_SOME_TERMS(RetroactiveAttention, terms_of);
 
 }  // namespace orthokit::bench
