@@ -7,8 +7,10 @@ namespace orthokit::bench {
 
 namespace {
 
-// Of each element of out in the last run, as terms_of says.
-thread_local std::vector<double> terms_of_out;
+// Of each element of sums and out in the last run. Rounding of small elements of a head is that of
+// the largest one, as the operation says: weights below the smallest normal number may be 0; and
+// what they make of an infinity is one, or NaN.
+thread_local std::vector<double> terms_of_sums, terms_of_out;
 
 struct WindowOfHead {
   const RetroactiveAttention& op;
@@ -35,10 +37,15 @@ struct WindowOfHead {
     for (int64_t j = 0; j < window.seen(); ++j) {
       const double w = std::exp2(s[size_t(j)] - most);
       total += w;
-      for (int64_t c = 0; c < size; ++c) a[c] += w * row(op.values, j)[c];
+      for (int64_t c = 0; c < size; ++c) {
+        a[c] += w * row(op.values, j)[c];
+        if (w < kLeastNormal && std::isinf(row(op.values, j)[c])) term_of(a + c) = kUnsteady;
+      }
     }
     a[size] = most, a[size + 1] = a[size + 2] = total, a[size + 3] = largest_of(a);
   }
+  static constexpr double kLeastNormal = 0x1p-126;
+  double& term_of(const double* sum) const { return terms_of_sums[size_t(sum - values(op.sums))]; }
   double largest_of(const double* a) const {
     double largest = 0;
     for (int64_t c = 0; c < size; ++c) largest = std::fmax(largest, std::abs(a[c]));
@@ -80,8 +87,10 @@ struct WindowOfHead {
       std::fill_n(out, room, 0.0);
       for (int64_t i = 0; i < window.seen(); ++i) {
         const double* a = row(op.sums, i);
+        const double term = term_of(a + c);
+        double& own = terms_of_out[size_t(first + window.column(i))];
         out[window.column(i)] = a[c] / a[size + 1];
-        terms_of_out[size_t(first + window.column(i))] = a[size + 3] / a[size + 1];
+        own = term == kUnsteady ? kUnsteady : a[size + 3] / a[size + 1];
       }
     }
     return count;
@@ -91,6 +100,7 @@ struct WindowOfHead {
 }  // namespace
 
 static void retroactive_attention(const RetroactiveAttention& op) {
+  terms_of_sums.assign(size_t(op.sums.size()), 0.0);
   terms_of_out.assign(op.out ? size_t(op.out.size()) : 0, 0.0);
   for (int64_t b = 0; b < op.streams(); ++b) {
     const MovingWindow window(int32_t(values(op.positions)[b]), op.room());
@@ -104,15 +114,14 @@ static void retroactive_attention(const RetroactiveAttention& op) {
 ORTHOKIT_REFERENCE(RetroactiveAttention, retroactive_attention,
                    product_growth(std::max(op.room(), op.size())));
 
-// Rounding of small elements of a head is that of the largest one, as the operation says: weights
-// below the smallest normal number may be 0.
 static std::vector<double> terms_of(const RetroactiveAttention& op, std::string_view tensor) {
   if (tensor == "out") return terms_of_out;
   if (tensor != "sums") return {};
   const int64_t size = op.size(), row = size + 4;
-  std::vector<double> terms(size_t(op.sums.size()));
+  std::vector<double> terms = terms_of_sums;
   for (int64_t i = 0; i < op.sums.size(); ++i)
-    if (i % row < size) terms[size_t(i)] = values(op.sums)[i / row * row + size + 3];
+    if (i % row < size && terms[size_t(i)] != kUnsteady)
+      terms[size_t(i)] = values(op.sums)[i / row * row + size + 3];
   return terms;
 }
 ORTHOKIT_SOME_TERMS(RetroactiveAttention, terms_of);
