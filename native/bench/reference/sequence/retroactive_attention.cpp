@@ -39,12 +39,16 @@ struct WindowOfHead {
       total += w;
       for (int64_t c = 0; c < size; ++c) {
         a[c] += w * row(op.values, j)[c];
-        if (w < kLeastNormal && std::isinf(row(op.values, j)[c])) term_of(a + c) = kUnsteady;
+        note(a, c, w, row(op.values, j)[c]);
       }
     }
     a[size] = most, a[size + 1] = a[size + 2] = total, a[size + 3] = largest_of(a);
   }
-  static constexpr double kLeastNormal = 0x1p-126;
+  void note(const double* a, int64_t c, double weight, double value) const {
+    constexpr double kLeastNormal = 0x1p-126;
+    if (weight < kLeastNormal && std::isinf(value))
+      term_of(a + c) = term_of(a + size + 3) = kUnsteady;
+  }
   double& term_of(const double* sum) const { return terms_of_sums[size_t(sum - values(op.sums))]; }
   double largest_of(const double* a) const {
     double largest = 0;
@@ -60,6 +64,7 @@ struct WindowOfHead {
     bool good = op.refresh == 0 && above <= RetroactiveAttention::kMostAbove &&
                 total >= RetroactiveAttention::kLeastShare * a[size + 2] && std::isfinite(total);
     for (int64_t c = 0; c < size; ++c) {
+      note(a, c, w, fresh(op.v)[c]);
       a[c] += w * fresh(op.v)[c];
       if (window.is_full()) a[c] -= gone * value[size_t(c)];
       good = good && std::isfinite(a[c]);
