@@ -113,7 +113,8 @@ export interface NativeGroup {
   open(engine: string, seconds: number, bucketBytes: number): Promise<void>;
   /** The process waits no more for the promise of `open` or `close`, which stays as it is. */
   abandon(): void;
-  world(): { readonly rank: number; readonly size: number; readonly host: string };
+  /** `device`: of CUDA, between whose memory and that of other ranks the engine moves tensors by itself; −1: none. */
+  world(): { readonly rank: number; readonly size: number; readonly host: string; readonly device: number };
   traffic(): { readonly moves: number; readonly received: number };
   /**
    * Announces a call to all ranks, and takes theirs: weights are filled, one a rank. A patient one waits without limit.

@@ -19,6 +19,7 @@ struct EngineFile {
 constexpr EngineFile kEngines[] = {
     {"mpi", "orthokit_mpi.so", {"MPI", "ORTHOKIT_MPI_PLUGIN"}},
     {"gloo", "orthokit_gloo.so", {"Gloo", "ORTHOKIT_GLOO_PLUGIN"}},
+    {"nccl", "orthokit_nccl.so", {"NCCL", "ORTHOKIT_NCCL_PLUGIN"}},
 };
 
 struct OpenEngine {
@@ -155,6 +156,7 @@ Napi::Value group_world(const Napi::CallbackInfo& info) {
     auto result = Napi::Object::New(info.Env());
     result["rank"] = group->world().rank, result["size"] = group->world().size;
     result["host"] = std::string(group->world().host);
+    result["device"] = group->world().device;
     return result;
   });
 }

@@ -103,7 +103,8 @@ class Group {
 
   const Engine& engine_;
   void* world_handle_ = nullptr;
-  World world_ = {0, 1, {}};
+  World world_ = {0, 1, {}, kHostMemory};
+  Caller caller_{};
   Clock::duration timeout_{};
   Traffic traffic_;
   bool has_met_ = false, is_abandoned_ = false;

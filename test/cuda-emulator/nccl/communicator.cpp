@@ -226,8 +226,8 @@ void ncclComm::exchange(Launch& launch) {
     std::memcpy(&header, own.out.data() + at, sizeof header);
     accept(rank, header);
     at += sizeof header;
-    come[expected[size_t(rank)].front().operation][size_t(rank)]
-        .assign(own.out.begin() + long(at), own.out.begin() + long(at + header.bytes));
+    come[expected[size_t(rank)].front().operation][size_t(rank)].assign(
+        own.out.begin() + long(at), own.out.begin() + long(at + header.bytes));
     at += header.bytes;
   }
   own = {};

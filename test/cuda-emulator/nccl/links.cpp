@@ -141,8 +141,8 @@ void Links::move(std::vector<Way>& ways, const std::function<void(int)>& more,
     for (size_t r = 0; r < ways.size(); ++r) {
       const Way& way = ways[r];
       if (sockets_[r] < 0 || way.done()) continue;
-      const int events = (way.sent < way.out.size() ? POLLOUT : 0) |
-                         (way.come < way.wanted ? POLLIN : 0);
+      const int events =
+          (way.sent < way.out.size() ? POLLOUT : 0) | (way.come < way.wanted ? POLLIN : 0);
       asked.push_back({sockets_[r], short(events), 0});
       ranks.push_back(r);
     }
@@ -159,8 +159,7 @@ void Links::move(std::vector<Way>& ways, const std::function<void(int)>& more,
         has_ended = n < 0 && errno != EAGAIN;
       }
       if (way.come < way.wanted) {
-        const ssize_t n =
-            recv(asked[i].fd, way.in + way.come, way.wanted - way.come, MSG_DONTWAIT);
+        const ssize_t n = recv(asked[i].fd, way.in + way.come, way.wanted - way.come, MSG_DONTWAIT);
         if (n > 0) way.come += size_t(n);
         if (n > 0 && way.come == way.wanted) more(int(ranks[i]));
         has_ended = has_ended || n == 0 || (n < 0 && errno != EAGAIN);
