@@ -139,6 +139,17 @@ export interface NativeGroup {
     isOrdered: boolean,
     root: number,
   ): Promise<unknown>;
+  /**
+   * Moves the elements of a tensor of the world's device, whose queued work has ended, and that of `into`: the sum of
+   * all, in no order; of each rank its part; of one rank all; or of each rank's part, this rank's to `into`.
+   */
+  moveOnDevice(
+    kind: 'sum' | 'exchange' | 'gather' | 'broadcast',
+    tensor: object,
+    into: object | undefined,
+    counts: Float64Array,
+    root: number,
+  ): Promise<unknown>;
   close(): Promise<void>;
   /** Tells the other ranks that this one fails, and why; it waits for their answers for a moment. */
   fail(text: string): void;
