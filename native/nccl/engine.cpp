@@ -119,6 +119,7 @@ struct Request {
   Mesh::Word* word = nullptr;  // null: a collective
   enum class Phase { kCalled, kQueued } phase = Phase::kCalled;
   std::vector<Piece> from_device, to_caller;
+  Clock::time_point failed_at{};
 };
 
 const char* variable(const char* name, const char* by_default) {
@@ -397,8 +398,12 @@ bool has_come(NcclWorld& own, const Mesh::Word& word) {
 // Until the state says that the calls are over, nothing may be in the stream.
 bool has_moved(NcclWorld& own, Request& r) {
   const ncclResult_t state = state_of(own);
-  check(state, "a collective", own.comm);
   if (state == ncclInProgress) return false;
+  if (state != ncclSuccess) {
+    if (r.failed_at == Clock::time_point{}) r.failed_at = Clock::now();
+    if (Clock::now() > r.failed_at + kGrace) check(state, "a collective", own.comm);
+    return false;
+  }
   if (r.phase == Request::Phase::kCalled) {
     for (const Piece& piece : r.from_device)
       check(cudaMemcpyAsync(piece.to, piece.from, piece.bytes, cudaMemcpyDeviceToHost, own.stream),

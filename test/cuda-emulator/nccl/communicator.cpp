@@ -1,5 +1,6 @@
 #include "communicator.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -120,6 +121,8 @@ void ncclComm::issue() {
   while (const auto launch = next(asked_)) {
     // Who takes a stream for its own before the call is over finds nothing in it yet.
     std::this_thread::sleep_for(std::chrono::microseconds(300));
+    if (is_set("dies")) raise(SIGKILL);
+    if (is_set("stops")) raise(SIGSTOP);
     struct Begun {
       ncclComm* comm;
       std::shared_ptr<Launch> launch;

@@ -75,4 +75,5 @@ struct ncclComm {
 
 namespace ncclemu {
 void remember(const std::string& text);  // for ncclGetLastError, and says it
+bool is_set(const char* word);           // in ORTHOKIT_EMULATOR_NCCL
 }

@@ -1,5 +1,3 @@
-#include "links.h"
-
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,15 +7,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "communicator.h"
+
 namespace ncclemu {
 namespace {
 
 constexpr int kPause = 2;  // milliseconds between two questions whether it was aborted
-
-bool says(const char* word) {
-  const char* text = std::getenv("ORTHOKIT_EMULATOR_NCCL");
-  return text && std::strcmp(text, word) == 0;
-}
 
 struct Address {
   sockaddr_un at{};
@@ -166,7 +161,7 @@ void Links::move(std::vector<Way>& ways, const std::function<void(int)>& more,
       }
       if (!has_ended) continue;
       // NCCL sees it over a network; in memory that cards share nobody tells, and the others wait.
-      if (says("lost-is-told"))
+      if (is_set("lost-is-told"))
         throw Refused(ncclRemoteError, "rank " + std::to_string(ranks[i]) + " has ended");
       usleep(1000 * kPause);
     }

@@ -5,7 +5,7 @@
 //
 // ORTHOKIT_EMULATOR_NCCL=lost-is-told: a rank that ends is an error, as over a network; else the
 // others wait. =abort-hangs: ncclCommAbort does not come back, as where a rank of the machine is
-// gone.
+// gone. =dies, =stops: the process does so once it has been asked for an operation.
 #include "nccl.h"
 
 #include <sys/random.h>
@@ -149,6 +149,11 @@ void ncclemu::remember(const std::string& text) {
   last_text = text;
 }
 
+bool ncclemu::is_set(const char* word) {
+  const char* text = std::getenv("ORTHOKIT_EMULATOR_NCCL");
+  return text && std::strcmp(text, word) == 0;
+}
+
 ncclResult_t ncclGetVersion(int* version) {
   if (!version) return refuse(ncclInvalidArgument, "GetVersion: version is NULL");
   *version = NCCL_VERSION_CODE;
@@ -214,8 +219,7 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
   if (!comm) return ncclSuccess;
   if (comm->magic != ncclComm::kLive)
     return refuse(ncclInvalidArgument, "CommAbort: the communicator is gone");
-  const char* how = std::getenv("ORTHOKIT_EMULATOR_NCCL");
-  while (how && std::strcmp(how, "abort-hangs") == 0) pause();
+  while (is_set("abort-hangs")) pause();
   {
     std::lock_guard lock(comm->mutex);
     comm->is_aborted = true;
