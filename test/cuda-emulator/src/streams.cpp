@@ -177,12 +177,10 @@ cudaError_t push(cudaStream_t handle, Operation operation) {
   stream->queue.push_back(std::move(operation));
   switch (options().streams) {
     case StreamOrder::kEager:
-      // Whoever queues behind work of another library does not wait for it.
-      if (any_held())
-        while (step(stream)) {
-        }
-      else
-        drain(stream);
+      while (step(stream)) {
+      }
+      // Whoever queues work of another library, or behind it, does not wait for that.
+      if (!any_held()) drain(stream);
       break;
     case StreamOrder::kDeferred:
       break;
