@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "device_operands.h"
 
@@ -39,6 +40,11 @@ void add(const std::vector<const char*>& parts, size_t count, std::vector<char>&
       const T x = reinterpret_cast<const T*>(parts[(i / each + j + 1) % n])[i];
       sums[i] = j == 0 ? x : sums[i] + x;
     }
+}
+
+void go_on(cudaStream_t stream) {
+  cudaemu_end(
+      stream, [](void*) {}, nullptr);
 }
 
 void copy_from(std::vector<char>& to, const void* from, size_t bytes) {
@@ -116,6 +122,15 @@ std::shared_ptr<Launch> ncclComm::next(Queue& queue) {
   return launch;
 }
 
+// False: nobody is there any more to do it.
+bool ncclComm::take(const std::shared_ptr<Launch>& launch) {
+  std::lock_guard lock(mutex);
+  if (is_aborted || ends) return false;
+  begun_.push_back(launch);
+  changed.notify_all();
+  return true;
+}
+
 void ncclComm::issue() {
   cudaSetDevice(device);
   while (const auto launch = next(asked_)) {
@@ -142,9 +157,7 @@ void ncclComm::issue() {
               copy_from(launch->outputs.back(), o.receive, received);
             launch->outputs.back().resize(received);
           }
-          std::lock_guard lock(comm->mutex);
-          comm->begun_.push_back(launch);
-          comm->changed.notify_all();
+          if (!comm->take(launch)) go_on(launch->stream);
         },
         [](void* argument) { delete static_cast<Begun*>(argument); }, new Begun{this, launch},
         "ncclGroupEnd");
@@ -320,8 +333,14 @@ void ncclComm::move(const std::string& name) {
     changed.notify_all();
   }
   {
-    std::lock_guard lock(mutex);
-    if (!finalizes_ || is_aborted) return;
+    std::unique_lock lock(mutex);
+    if (is_aborted) {
+      const Queue left = std::exchange(begun_, {});
+      lock.unlock();
+      for (const auto& launch : left) go_on(launch->stream);
+      return;
+    }
+    if (!finalizes_) return;
   }
   try {
     Launch last{nullptr, {{Kind::kFinalize, nullptr, nullptr, 0, ncclInt8, 0}}, {{}}, {{}}};

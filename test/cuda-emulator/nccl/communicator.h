@@ -60,6 +60,7 @@ struct ncclComm {
  private:
   using Queue = std::deque<std::shared_ptr<ncclemu::Launch>>;
   void issue();
+  bool take(const std::shared_ptr<ncclemu::Launch>&);
   void move(const std::string& name);
   void exchange(ncclemu::Launch&);
   bool was_aborted();
