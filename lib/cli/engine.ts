@@ -6,13 +6,13 @@ import path from 'node:path';
 import { type PluginName, plugins } from '../distributed/internal.ts';
 import { root } from './version.ts';
 
-/** What the plug-in of an engine is compiled by. */
+/** Compiler and libraries of a plug-in. */
 interface Compiling {
   /** The compilers where nobody names one. */
   readonly names: readonly string[];
-  /** Where other headers and libraries lie than a compiler looks for by itself. */
+  /** Folders of headers and libraries that a compiler does not look into by itself. */
   readonly flags?: () => readonly string[];
-  /** What it links. */
+  /** Libraries to link. */
   readonly links: readonly string[];
   /** A hint for systems that lack any of it. */
   readonly lacks: string;

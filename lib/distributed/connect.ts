@@ -12,8 +12,8 @@ export type EngineName = 'mpi' | 'gloo' | 'nccl';
 /** Options of {@link connect}. */
 export interface ConnectOptions {
   /**
-   * `'mpi'`; `'gloo'`; `'nccl'`; `'none'`, a group of one process; `'auto'`, NCCL or Gloo where `ORTHOKIT_NCCL_STORE` or
-   * `ORTHOKIT_GLOO_STORE` says where its processes meet, MPI where its launcher has started this process, as
+   * `'mpi'`; `'gloo'`; `'nccl'`; `'none'`, a group of one process; `'auto'`, NCCL or Gloo where `ORTHOKIT_NCCL_STORE`
+   * or `ORTHOKIT_GLOO_STORE` says where its processes meet, MPI where its launcher has started this process, as
    * `orthokit run` does each, and else none. Default: `'auto'`.
    */
   engine?: 'auto' | 'none' | EngineName | undefined;
@@ -79,8 +79,8 @@ let opened:
  * const group = await connect();
  * await group.allReduce(gradients, { op: 'mean', tag: 'gradients' });
  *
- * @throws ERR_ARGUMENT; ERR_STATE for another engine than that of the first call; ERR_BACKEND where the engine cannot be
- * used or its processes do not meet in time
+ * @throws ERR_ARGUMENT; ERR_STATE for another engine than that of the first call; ERR_BACKEND where the engine cannot
+ * be used or its processes do not meet in time
  */
 export async function connect(options: ConnectOptions = {}): Promise<Group> {
   const where = 'connect';

@@ -81,7 +81,7 @@ class Carrier {
     return this.#owned.add(this.#shelf.room(this.#device, dtype, size, name));
   }
 
-  /** What is queued is done before bytes move. */
+  /** All that is queued is done before bytes move. */
   async #move(
     kind: 'sum' | 'exchange' | 'gather' | 'broadcast',
     tensor: Tensor,

@@ -96,8 +96,8 @@ export class Group {
   /**
    * Tensors become the sum or the mean of those of all ranks, in place.
    * @param tensors f32, f64, f16 or bf16, of one device, of the same shapes on every rank
-   * @throws ERR_ARGUMENT also where ranks do not agree; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; ERR_BACKEND
-   * for a rank that is lost, late or failed
+   * @throws ERR_ARGUMENT also where ranks do not agree; ERR_DEVICE, over NCCL also for a card that is not this rank's;
+   * ERR_DTYPE, ERR_DISPOSED, ERR_MEMORY; ERR_BACKEND for a rank that is lost, late or failed
    */
   async allReduce(tensors: readonly Tensor[], options: ReduceOptions = {}): Promise<void> {
     const op = 'Group.allReduce';
@@ -281,7 +281,7 @@ export class Group {
     return Array.from({ length: this.size }, (_, rank) => make(rank));
   }
 
-  /** Whether the engine moves these tensors from device to device. */
+  /** True where the engine moves these tensors from device to device. */
   #isDirect(op: string, [tensor]: readonly Tensor[]): boolean {
     if (tensor?.device.kind !== 'cuda' || this.#device < 0) return false;
     const { index } = tensor.device;

@@ -13,7 +13,7 @@ export type PluginName = keyof typeof plugins;
 export const rankVariables = {
   rank: 'ORTHOKIT_RANK',
   ranks: 'ORTHOKIT_RANKS',
-  /** Of this machine: over NCCL each has a device of its own. */
+  /** The rank among those of this machine: over NCCL each has a device of its own. */
   localRank: 'ORTHOKIT_LOCAL_RANK',
 } as const;
 

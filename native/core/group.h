@@ -61,8 +61,8 @@ class Group {
   // The own part of `data` becomes that of the sum, in order.
   void sum_part(void* data, Dtype, const std::vector<int64_t>& counts,
                 const std::vector<double>& weights, bool mean);
-  // The next ones move alone, between memories of hosts or of the world's device, whose work on them
-  // has ended. The engine's sum, of f32 or f64; `into` has the own part of each rank.
+  // These move alone, between memories of hosts, or of the world's device when its work on them has
+  // ended: the engine's sum, of f32 or f64; `into` has the own part of each rank.
   void add(void* data, int64_t count, Dtype, int32_t device = kHostMemory);
   void exchange(void* data, void* into, Dtype, const std::vector<int64_t>& counts,
                 int32_t device = kHostMemory);

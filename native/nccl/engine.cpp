@@ -151,7 +151,7 @@ int own_device() {
   return number_of("ORTHOKIT_LOCAL_RANK", "0") % count;
 }
 
-// What the communicator was asked for last: null, or how far that is.
+// How far the communicator is with the last call.
 ncclResult_t state_of(const NcclWorld& own) {
   ncclResult_t state = ncclSuccess;
   check(ncclCommGetAsyncError(own.comm, &state), "ncclCommGetAsyncError", own.comm);
@@ -320,8 +320,8 @@ void call(NcclWorld& own, const Move& m) {
 }
 
 // Memory of the host: what this rank gives is copied to the device in front of the call, what comes
-// is copied back behind it, both by way of memory that copies need not wait for. The caller's own is
-// touched here and in test() alone.
+// is copied back behind it, by way of pinned memory, so that no copy waits. The caller's own memory
+// is touched here and in test() alone.
 Move on_device(NcclWorld& own, Move m, const Exchange& e, Request& request) {
   if (e.device != kHostMemory) return m;
   const size_t bytes = size_t(m.count) * m.item;
@@ -448,7 +448,7 @@ void cancel(void* world, void* request) {
 int32_t close(void* world, Failure* failure) {
   return guarded(failure, [&] {
     auto& own = *static_cast<NcclWorld*>(world);
-    // Where one of these fails the world stays: threads of NCCL may have it still.
+    // If one of these fails the world stays: threads of NCCL may have it still.
     check(ncclCommFinalize(own.comm), "ncclCommFinalize", own.comm);
     await_state(own, "ncclCommFinalize");
     check(ncclCommDestroy(std::exchange(own.comm, nullptr)), "ncclCommDestroy", nullptr);

@@ -206,7 +206,7 @@ void ncclComm::exchange(Launch& launch) {
       }
     }
   }
-  // What a rank sends to itself takes no wire.
+  // Bytes of a rank to itself take no wire.
   std::vector<Header> headers{size_t(size)};
   std::vector<bool> reads_bytes(size_t(size), false);
   std::vector<bool> has_begun(size_t(size), false);

@@ -22,7 +22,7 @@ struct Operation {
   int root;  // or the peer
 
   size_t bytes() const;  // of count
-  // What this rank reads and writes.
+  // Read and written by this rank.
   size_t bytes_sent(int rank) const;
   size_t bytes_received(int ranks) const;
 };

@@ -187,7 +187,13 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
     return refuse(ncclInvalidArgument, "CommInitRankConfig: the config was not initialized");
   int device = 0;
   if (cudaGetDevice(&device) != cudaSuccess) return ncclUnhandledCudaError;
+  // It is never freed, so that a later use is found.
+  static auto& all = *new std::vector<ncclComm_t>;
   *comm = new ncclComm(ranks, rank, device, !config || config->blocking != 0);
+  {
+    std::lock_guard lock(last_mutex);
+    all.push_back(*comm);
+  }
   (*comm)->begin(id.internal);
   return state_of(*comm);
 }
@@ -211,7 +217,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
     comm->changed.wait(lock, [&] { return comm->state != ncclInProgress; });
   }
   comm->end();
-  comm->magic = 0;  // the rest stays, so that a later use is found
+  comm->magic = 0;
   return ncclSuccess;
 }
 

@@ -207,7 +207,7 @@ TEST_CASE("NCCL: arguments that are refused") {
   CHECK_EQ(ncclBroadcast(x, x, 5, ncclFloat, kRanks, r.comm, *r.stream), ncclInvalidArgument);
   CHECK_EQ(ncclSend(x, 5, ncclFloat, -1, r.comm, *r.stream), ncclInvalidArgument);
   CHECK_EQ(ncclGroupEnd(), ncclInvalidUsage);
-  // What one of a group writes another one uses.
+  // One of a group writes and another one reads the same.
   ncclGroupStart();
   ncclRecv(x, 5, ncclFloat, 0, r.comm, *r.stream);
   ncclSend(x + 4, 5, ncclFloat, 2, r.comm, *r.stream);
@@ -247,7 +247,7 @@ TEST_CASE("NCCL: calls that differ between ranks") {
            std::string::npos);
   CHECK_NE(says([&](Rank& r) {
              return ncclBroadcast(*r.x, *r.x, 10, ncclFloat, r.rank, r.comm, *r.stream);
-           }).find("root 1"),
+           }).find("Broadcast number 1"),
            std::string::npos);
   CHECK_NE(says([&](Rank& r) {
              return r.rank == 0 ? ncclSend(*r.x, 5, ncclFloat, 1, r.comm, *r.stream)

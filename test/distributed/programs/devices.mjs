@@ -1,4 +1,4 @@
-// What is NCCL's alone: devices of ranks, and ranks that are lost while cards wait for them.
+// NCCL's own: devices of ranks, and ranks that are lost while cards wait for them.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { Device, Tensor } from 'orthokit';
@@ -33,7 +33,7 @@ if (how === 'direct') {
     0,
   );
   assert.ok((await taken(() => group.allReduce([cpu]))) > 0);
-  // What one rank has here and another one there is one sum.
+  // Tensors of a device on one rank and of the host on another one have a sum.
   const mixed = rank === 0 ? Tensor.full(device, [n], 0.1) : Tensor.full(cpu.device, [n], 0.7);
   await group.allReduce([mixed]);
   const sum = Math.fround(Math.fround(0.1) + Math.fround(0.7));
