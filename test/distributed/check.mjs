@@ -3,9 +3,11 @@
 // NCCL is the stand-in for it, on devices of the CUDA emulator.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const main = path.join(root, 'dist', 'cli', 'main.js');
@@ -296,6 +298,48 @@ const checks = {
       ],
     ])
       assert.match(await begin(rank, variables), says);
+  },
+  async 'strangers who call, and a file that others can write'(env, name) {
+    if (name !== 'nccl') return;
+    const own = folder();
+    const begin = (rank) => {
+      const ranks = { ORTHOKIT_RANK: rank, ORTHOKIT_RANKS: '2', ORTHOKIT_LOCAL_RANK: rank };
+      const where = { ORTHOKIT_NCCL_HOST: '127.0.0.1', ORTHOKIT_NCCL_STORE: own };
+      return watched({ ...env, ...where, ...ranks }, [program('connect')], () => {}, process.execPath);
+    };
+    const first = begin('0');
+    const [meeting, address] = ['meeting', 'rank-0'].map((file) => path.join(own, file));
+    while (!existsSync(address)) await pause(10);
+    for (const file of [meeting, address]) assert.equal(statSync(file).mode & 0o777, 0o600);
+    const port = readFileSync(address, 'latin1').slice(256).replace(/\0.*/, '');
+    const calls = [
+      Buffer.alloc(0),
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+      Buffer.concat([Buffer.alloc(32, 1), Buffer.from([1, 0, 0, 0])]),
+      Buffer.alloc(1 << 20),
+    ];
+    const call = (bytes) =>
+      new Promise((resolve) =>
+        connect(Number(port), '127.0.0.1')
+          .on('error', () => {})
+          .once('close', resolve)
+          .end(bytes),
+      );
+    // Each is let go, at the latest when all the others are there.
+    const strangers = calls.map(call);
+    const second = await begin('1');
+    assert.equal((await first).stdout, 'rank 0 of 2\n');
+    assert.equal(second.stdout, 'rank 1 of 2\n');
+    await Promise.all(strangers);
+    chmodSync(meeting, 0o666);
+    assert.match((await begin('1')).stdout, /meeting is not a file that this user alone can read and write/);
+  },
+  async 'a plug-in without its library'(_env, name) {
+    if (name !== 'nccl') return;
+    const homes = { NCCL_HOME: '/nowhere', CUDA_HOME: path.join(emulated, 'cuda') };
+    const { code, stderr } = await orthokit(homes, 'build', '--nccl', '--out', path.join(folder(), 'none.so'));
+    assert.equal(code, 1);
+    assert.match(stderr, /nccl\.h.*No such file(.*\n)*.*build --nccl needs a C\+\+20 compiler, NCCL 2\.14 or later/);
   },
   async 'an engine by name'(env, name) {
     // The plug-ins of other engines are files that cannot be opened: where nobody asks for them, they are not.

@@ -45,6 +45,14 @@ if (how === 'direct') {
     message: `Group.allReduce: tensors must be of the device of this rank, cuda:${rank} (ORTHOKIT_LOCAL_RANK), got some of cuda:${rank + 1}`,
   });
   await group.allReduce([x]);
+  process.env.ORTHOKIT_LOCAL_RANK = '7';
+  assert.equal(Device.open('cuda').index, 3);
+  assert.equal(Device.open('cuda:1').index, 1);
+  process.env.ORTHOKIT_LOCAL_RANK = '-1';
+  assert.throws(() => Device.open('cuda'), {
+    code: 'ERR_ARGUMENT',
+    message: 'Device.open: ORTHOKIT_LOCAL_RANK must be a count, got -1',
+  });
 } else {
   await group.allReduce([x], { tag: 'first' });
   if (rank === 1) process.env.ORTHOKIT_EMULATOR_NCCL = how;
