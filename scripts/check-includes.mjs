@@ -16,14 +16,17 @@ const mayInclude = {
   cuda: ['cuda', 'ops', 'core', 'math'],
   gloo: ['core'],
   mpi: ['core'],
+  nccl: ['nccl', 'core'],
   bench: ['bench', 'ops', 'core', 'math'],
   addon: ['addon', 'ops', 'core', 'math'],
 };
 const onlyIn = [
   { header: /^(napi|node_api|js_native_api)/, area: 'addon' },
+  { header: /^cuda_runtime\.h$/, area: 'cuda', also: 'nccl' },
   { header: /^(cuda|cublas|cooperative_groups|cub\/)/, area: 'cuda' },
   { header: /^gloo\//, area: 'gloo' },
   { header: /^mpi\.h$/, area: 'mpi' },
+  { header: /^nccl\.h$/, area: 'nccl' },
 ];
 // Device building blocks also compile for the emulator, so they see nothing of the host side.
 const deviceMayInclude = /^(cuda\/device\/.*|core\/op\.h|cuda\/stream\.h)$/;
@@ -32,7 +35,9 @@ function problem(file, header, quoted) {
   const area = file.split('/')[0];
   if (!quoted) {
     const rule = onlyIn.find((candidate) => candidate.header.test(header));
-    return rule && rule.area !== area ? `<${header}> belongs to native/${rule.area} alone` : undefined;
+    return rule && rule.area !== area && rule.also !== area
+      ? `<${header}> belongs to native/${rule.area} alone`
+      : undefined;
   }
   const target = header.split('/')[0];
   if (!Object.hasOwn(mayInclude, target)) return `"${header}" is not a path from native/`;

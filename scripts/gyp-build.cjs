@@ -70,7 +70,7 @@ mkdirSync(target, { recursive: true });
 const binaries = (folder) => readdirSync(folder).filter((file) => /\.(node|so)$/.test(file));
 const fresh = binaries(built);
 // A plug-in of an earlier build does not fit this addon; those of engines, which say by themselves, are built apart.
-const isEngine = (name) => ['orthokit_mpi.so', 'orthokit_gloo.so'].includes(name);
+const isEngine = (name) => ['orthokit_mpi.so', 'orthokit_gloo.so', 'orthokit_nccl.so'].includes(name);
 for (const name of binaries(target)) if (!fresh.includes(name) && !isEngine(name)) rmSync(path.join(target, name));
 for (const name of fresh) {
   const [from, to] = [path.join(built, name), path.join(target, name)];

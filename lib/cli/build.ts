@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { type Command, command, UsageError } from './command.ts';
-import { buildEngine, refuseMissing } from './engine.ts';
+import { buildEngine } from './engine.ts';
 import { root } from './version.ts';
 
 export const build: Command = command({
@@ -10,26 +10,26 @@ export const build: Command = command({
     install: { type: 'boolean', help: 'let npm fetch cmake-js, if it is not installed' },
     mpi: { type: 'boolean', help: 'the plug-in for MPI alone, for several processes' },
     gloo: { type: 'boolean', help: 'that for Gloo alone' },
-    nccl: { type: 'boolean', help: 'not there yet' },
+    nccl: { type: 'boolean', help: 'that for NCCL alone' },
     compiler: {
       type: 'string',
       value: 'NAME',
-      help: 'of --mpi, --gloo: the C++ compiler; that of an MPI, by default mpicxx',
+      help: 'of these: the C++ compiler; that of an MPI, by default mpicxx',
     },
-    out: { type: 'string', value: 'FILE', help: 'of --mpi, --gloo: the plug-in; by default beside the addon' },
+    out: { type: 'string', value: 'FILE', help: 'of these: the plug-in; by default beside the addon' },
   },
   rest: '[--CDNAME=VALUE…]',
   passes: /^--CD\w+=/,
   run({ install = false, mpi = false, gloo = false, nccl = false, compiler, out }, defines) {
-    refuseMissing({ nccl });
-    if (mpi || gloo) {
-      const engine = mpi ? 'mpi' : 'gloo';
-      if (install || defines.length > 0 || (mpi && gloo))
+    const asked = { mpi, gloo, nccl };
+    const [engine, ...more] = (['mpi', 'gloo', 'nccl'] as const).filter((name) => asked[name]);
+    if (engine) {
+      if (install || defines.length > 0 || more.length > 0)
         throw new UsageError(`--${engine} goes with --compiler and --out alone`);
       return buildEngine(engine, { compiler, out });
     }
     if (compiler !== undefined || out !== undefined)
-      throw new UsageError('--compiler and --out go with --mpi or --gloo');
+      throw new UsageError('--compiler and --out go with --mpi, --gloo or --nccl');
     const onPath = (names: readonly string[]): boolean =>
       names.some((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).error === undefined);
     const compilers = [process.env['CXX'] ?? '', 'c++', 'g++', 'clang++'].filter(Boolean);

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
-import { glooVariables } from '../distributed/internal.ts';
+import { type MeetingEngine, meetingVariables, rankVariables } from '../distributed/internal.ts';
 import { ranksBelow } from './ranks.ts';
 
 export interface Ended {
@@ -57,18 +57,19 @@ export async function ended(file: string, args: readonly string[], env: NodeJS.P
 const [patience, mercy] = [3000, 3000];
 
 /**
- * Runs as many processes of this Node.js as there are ranks, which meet over Gloo in a folder of their own, to the end
- * of all. Where one fails, the others are ended too, unless they are left to end by themselves.
+ * Runs as many processes of this Node.js as there are ranks, which meet in a folder of their own, to the end of
+ * all. Where one fails, the others are ended too, unless they are left to end by themselves.
  *
  * @returns the exit code of the first that has failed, or 0
  */
 export async function endedRanks(
+  engine: MeetingEngine,
   ranks: number,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   { leaves }: { readonly leaves: boolean },
 ): Promise<Ended> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-gloo-'));
+  const folder = mkdtempSync(path.join(tmpdir(), `orthokit-${engine}-`));
   const children: ChildProcess[] = [];
   const kill = (signal: NodeJS.Signals): void => {
     for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill(signal);
@@ -94,11 +95,12 @@ export async function endedRanks(
         const child = spawn(process.execPath, args, {
           stdio: [rank === 0 ? 'inherit' : 'ignore', 'inherit', 'inherit'],
           env: {
-            [glooVariables.host]: '127.0.0.1',
+            [meetingVariables[engine].host]: '127.0.0.1',
             ...env,
-            [glooVariables.store]: folder,
-            [glooVariables.rank]: String(rank),
-            [glooVariables.ranks]: String(ranks),
+            [meetingVariables[engine].store]: folder,
+            [rankVariables.rank]: String(rank),
+            [rankVariables.ranks]: String(ranks),
+            [rankVariables.localRank]: String(rank),
           },
         });
         children.push(child);

@@ -3,16 +3,33 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { missingEngines, type PluginName, plugins } from '../distributed/internal.ts';
+import { type PluginName, plugins } from '../distributed/internal.ts';
 import { root } from './version.ts';
 
-/** @throws ERR_UNSUPPORTED for an engine that is not there */
-export function refuseMissing(asked: Readonly<Record<'nccl', boolean>>): void {
-  if (asked.nccl) throw Object.assign(new Error(`build --nccl: ${missingEngines.nccl}`), { code: 'ERR_UNSUPPORTED' });
+/** Compiler and libraries of a plug-in. */
+interface Compiling {
+  /** The compilers where nobody names one. */
+  readonly names: readonly string[];
+  /** Folders of headers and libraries that a compiler does not look into by itself. */
+  readonly flags?: () => readonly string[];
+  /** Libraries to link. */
+  readonly links: readonly string[];
+  /** A hint for systems that lack any of it. */
+  readonly lacks: string;
 }
 
-/** For each plug-in the compilers where nobody names one, what it links, and a hint for systems that lack either. */
-const compilers: Readonly<Record<PluginName, { names: readonly string[]; links: readonly string[]; lacks: string }>> = {
+/**
+ * Flags for a library's folder, as a variable names it, with `include` and `lib64` or `lib`; a plug-in looks for the
+ * library there when it is opened, too.
+ */
+function flagsOfHome(home: string): readonly string[] {
+  const lib = ['lib64', 'lib'].map((name) => path.join(home, name)).find((folder) => existsSync(folder));
+  return ['-isystem', path.join(home, 'include'), ...(lib ? [`-L${lib}`, `-Wl,-rpath,${lib}`] : [])];
+}
+
+const cxx: readonly string[] = [...(process.env['CXX'] ? [process.env['CXX']] : []), 'c++', 'g++', 'clang++'];
+
+const compilers: Readonly<Record<PluginName, Compiling>> = {
   mpi: {
     names: [process.env['MPICXX'] || 'mpicxx'],
     links: [],
@@ -22,10 +39,23 @@ const compilers: Readonly<Record<PluginName, { names: readonly string[]; links: 
       '--compiler mpicxx.openmpi or mpicxx.mpich',
   },
   gloo: {
-    names: [...(process.env['CXX'] ? [process.env['CXX']] : []), 'c++', 'g++', 'clang++'],
+    names: cxx,
     links: ['-lgloo'],
     lacks:
       'build --gloo needs a C++20 compiler and Gloo with its headers.\nDebian and Ubuntu: apt install g++ libgloo-dev',
+  },
+  nccl: {
+    names: cxx,
+    // The toolkit's usual place goes behind what is asked for.
+    flags: () =>
+      [process.env['NCCL_HOME'], process.env['CUDA_HOME'] || '/usr/local/cuda'].flatMap((home) =>
+        home && existsSync(home) ? flagsOfHome(path.resolve(home)) : [],
+      ),
+    links: ['-lnccl', '-lcudart', '-pthread'],
+    lacks:
+      'build --nccl needs a C++20 compiler, NCCL 2.14 or later (nccl.h, libnccl.so) and the CUDA toolkit ' +
+      '(cuda_runtime.h, libcudart.so).\nWhere the compiler does not find them, NCCL_HOME and CUDA_HOME name their ' +
+      'folders, with include and lib in them.\nDebian and Ubuntu, with the packages of NVIDIA: apt install g++ libnccl-dev',
   },
 };
 
@@ -68,7 +98,7 @@ export function buildEngine(
   engine: PluginName,
   { compiler, out }: { compiler?: string | undefined; out?: string | undefined },
 ): number {
-  const { names, links, lacks } = compilers[engine];
+  const { names, flags: places, links, lacks } = compilers[engine];
   const asked = compiler === undefined ? names : [compiler];
   const name = asked.find((one) => spawnSync(one, ['--version'], { stdio: 'ignore' }).error === undefined);
   if (name === undefined) throw new Error(`no compiler ${asked.join(', ')}: ${lacks}`);
@@ -78,7 +108,7 @@ export function buildEngine(
   mkdirSync(path.dirname(file), { recursive: true });
   const fresh = `${file}.${process.pid}.new`;
   const flags = ['-std=c++20', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', `-I${path.join(root, 'native')}`];
-  const linked = ['-Wl,-z,nodelete,-z,now', ...links, '-o', fresh];
+  const linked = [...(places?.() ?? []), '-Wl,-z,nodelete,-z,now', ...links, '-o', fresh];
   const { status } = spawnSync(name, [...flags, source, ...linked], { stdio: 'inherit' });
   if (status !== 0) {
     rmSync(fresh, { force: true });

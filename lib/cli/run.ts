@@ -1,31 +1,31 @@
 import os from 'node:os';
 import { Endings } from '../distributed/endings.ts';
-import { glooVariables } from '../distributed/internal.ts';
+import { meetingVariables, type PluginName, plugins, rankVariables } from '../distributed/internal.ts';
 import { type Command, command, UsageError } from './command.ts';
 import { type Ended, ended, endedRanks } from './ended.ts';
 import { libraryOf, libraryOfEngine } from './engine.ts';
 import { launcherFor } from './launcher.ts';
 
-/** The engine whose plug-in is there: MPI where both are. */
-const engineHere = (): 'mpi' | 'gloo' =>
-  libraryOf('mpi') === undefined && libraryOf('gloo') !== undefined ? 'gloo' : 'mpi';
+/** The first engine whose plug-in is there; MPI where none is. */
+const engineHere = (): PluginName =>
+  (Object.keys(plugins) as PluginName[]).find((engine) => libraryOf(engine) !== undefined) ?? 'mpi';
 
 export const run: Command = command({
-  summary: 'run a script in several processes of this machine, by the launcher of MPI or over Gloo',
+  summary: 'run a script in several processes of this machine, by the launcher of MPI or over Gloo or NCCL',
   options: {
     ranks: { type: 'string', short: 'n', value: 'N', number: 'count', required: true, help: 'processes' },
     threads: { type: 'string', value: 'T', number: 'count', help: 'CPU threads of each, by default cores / N' },
     engine: {
       type: 'string',
       value: 'NAME',
-      choices: ['mpi', 'gloo'],
-      help: 'by default that whose plug-in is there, and mpi where both are',
+      choices: ['mpi', 'gloo', 'nccl'],
+      help: 'by default the first of mpi, gloo and nccl whose plug-in is there',
     },
     launcher: { type: 'string', value: 'PROGRAM', help: "MPI's launcher, by default that of the plug-in's MPI" },
     restarts: { type: 'string', value: 'R', number: 'whole', help: 'so often a run that has failed begins again' },
     'no-cleanup': {
       type: 'boolean',
-      help: 'Open MPI, Gloo: when a rank is lost, the others say so and end by themselves',
+      help: 'Open MPI, Gloo, NCCL: when a rank is lost, the others say so and end by themselves',
     },
   },
   rest: 'SCRIPT [ARGUMENT…]',
@@ -33,17 +33,21 @@ export const run: Command = command({
   async run(values, words) {
     const { ranks, threads, launcher: asked, restarts = 0, 'no-cleanup': leaves = false } = values;
     if (words.length === 0) throw new UsageError('no script to run');
-    if (asked !== undefined && values.engine === 'gloo') throw new UsageError('--launcher goes with mpi');
+    if (asked !== undefined && values.engine !== undefined && values.engine !== 'mpi')
+      throw new UsageError('--launcher goes with mpi');
     const each = threads ?? Math.max(1, Math.floor(os.availableParallelism() / ranks));
-    const env: NodeJS.ProcessEnv = { ...process.env, [glooVariables.ranks]: String(ranks) };
-    delete env[glooVariables.store]; // of a run that this one is a part of
+    const env: NodeJS.ProcessEnv = { ...process.env, [rankVariables.ranks]: String(ranks) };
+    // Of a run that this one is a part of.
+    for (const { store } of Object.values(meetingVariables)) delete env[store];
+    delete env[rankVariables.localRank];
     if (threads !== undefined || !env['ORTHOKIT_NUM_THREADS']) env['ORTHOKIT_NUM_THREADS'] = String(each);
     const begin = ((): ((env: NodeJS.ProcessEnv) => Promise<Ended>) => {
       if (ranks === 1 && asked === undefined && values.engine === undefined)
         return (own) => ended(process.execPath, words, own);
-      if (asked === undefined && (values.engine ?? engineHere()) === 'gloo') {
-        libraryOfEngine('gloo');
-        return (own) => endedRanks(ranks, words, own, { leaves });
+      const engine = asked === undefined ? (values.engine ?? engineHere()) : 'mpi';
+      if (engine !== 'mpi') {
+        libraryOfEngine(engine);
+        return (own) => endedRanks(engine, ranks, words, own, { leaves });
       }
       const launcher = launcherFor(libraryOfEngine('mpi'), asked);
       if (words.includes(':')) throw new UsageError("an argument ':' begins another program for launchers of MPI");

@@ -113,7 +113,8 @@ export interface NativeGroup {
   open(engine: string, seconds: number, bucketBytes: number): Promise<void>;
   /** The process waits no more for the promise of `open` or `close`, which stays as it is. */
   abandon(): void;
-  world(): { readonly rank: number; readonly size: number; readonly host: string };
+  /** `device`: of CUDA, between whose memory and that of other ranks the engine moves tensors by itself; −1: none. */
+  world(): { readonly rank: number; readonly size: number; readonly host: string; readonly device: number };
   traffic(): { readonly moves: number; readonly received: number };
   /**
    * Announces a call to all ranks, and takes theirs: weights are filled, one a rank. A patient one waits without limit.
@@ -136,6 +137,17 @@ export interface NativeGroup {
     weights: Float64Array,
     isMean: boolean,
     isOrdered: boolean,
+    root: number,
+  ): Promise<unknown>;
+  /**
+   * Moves the elements of a tensor of the world's device, whose queued work has ended, and that of `into`: the sum of
+   * all, in no order; of each rank its part; of one rank all; or of each rank's part, this rank's to `into`.
+   */
+  moveOnDevice(
+    kind: 'sum' | 'exchange' | 'gather' | 'broadcast',
+    tensor: object,
+    into: object | undefined,
+    counts: Float64Array,
     root: number,
   ): Promise<unknown>;
   close(): Promise<void>;

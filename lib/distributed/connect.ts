@@ -3,7 +3,7 @@ import { native } from '../core/native.ts';
 import { positive, type Resolved, readOptions, type Schema, whole, word } from '../core/schema.ts';
 import { tellEnding } from './endings.ts';
 import { Group } from './group.ts';
-import { glooVariables, missingEngines, type PluginName, plugins } from './internal.ts';
+import { meetingVariables, type PluginName, plugins, rankVariables } from './internal.ts';
 import { within } from './within.ts';
 
 /** Libraries that move data between processes. */
@@ -12,9 +12,9 @@ export type EngineName = 'mpi' | 'gloo' | 'nccl';
 /** Options of {@link connect}. */
 export interface ConnectOptions {
   /**
-   * `'mpi'`; `'gloo'`; `'none'`, a group of one process; `'auto'`, Gloo where `ORTHOKIT_GLOO_STORE` says where its
-   * processes meet, MPI where its launcher has started this process, as `orthokit run` does either, and else none.
-   * `'nccl'` is refused. Default: `'auto'`.
+   * `'mpi'`; `'gloo'`; `'nccl'`; `'none'`, a group of one process; `'auto'`, NCCL or Gloo where `ORTHOKIT_NCCL_STORE`
+   * or `ORTHOKIT_GLOO_STORE` says where its processes meet, MPI where its launcher has started this process, as
+   * `orthokit run` does each, and else none. Default: `'auto'`.
    */
   engine?: 'auto' | 'none' | EngineName | undefined;
   /** Seconds that a call waits for ranks that do not come; positive, at most 2^21, 24 days. Default: 60. */
@@ -43,7 +43,6 @@ export function unavailable(engine: EngineName): string | undefined {
   const names: readonly string[] = ['mpi', 'gloo', 'nccl'];
   if (!names.includes(engine))
     throw new OrthokitError('ERR_ARGUMENT', `unavailable: engine must be one of ${names.join(', ')}, got ${engine}`);
-  if (engine === 'nccl') return missingEngines[engine];
   const { reason } = native.group.engine(engine);
   return reason && `${reason}: compile it with \`npx orthokit build --${engine}\``;
 }
@@ -53,7 +52,7 @@ export function unavailable(engine: EngineName): string | undefined {
  * plug-in. Default: that of MPI.
  * @throws ERR_ARGUMENT for what is no engine with a plug-in
  */
-export function engineLibrary(engine: 'mpi' | 'gloo' = 'mpi'): string | undefined {
+export function engineLibrary(engine: EngineName = 'mpi'): string | undefined {
   if (!Object.hasOwn(plugins, engine))
     throw new OrthokitError(
       'ERR_ARGUMENT',
@@ -80,27 +79,28 @@ let opened:
  * const group = await connect();
  * await group.allReduce(gradients, { op: 'mean', tag: 'gradients' });
  *
- * @throws ERR_ARGUMENT; ERR_UNSUPPORTED for an engine that is not there yet; ERR_STATE for another engine than that of
- * the first call; ERR_BACKEND where the engine cannot be
- * used or its processes do not meet in time
+ * @throws ERR_ARGUMENT; ERR_STATE for another engine than that of the first call; ERR_BACKEND where the engine cannot
+ * be used or its processes do not meet in time
  */
 export async function connect(options: ConnectOptions = {}): Promise<Group> {
   const where = 'connect';
   const { engine, timeout, bucketBytes } = readOptions(where, options, schema);
-  if (engine === 'nccl')
-    throw new OrthokitError('ERR_UNSUPPORTED', `${where}: engine ${engine}: ${missingEngines[engine]}`);
   const chosen = engine === 'auto' ? launched() : engine;
   if (chosen === 'none') {
-    const wanted = Number(process.env[glooVariables.ranks] ?? 1);
+    const wanted = Number(process.env[rankVariables.ranks] ?? 1);
     if (engine === 'auto' && wanted > 1)
       throw new OrthokitError(
         'ERR_BACKEND',
-        `${where}: ${wanted} processes were started, but neither by a launcher of MPI nor over Gloo`,
+        `${where}: ${wanted} processes were started, but neither by a launcher of MPI nor over Gloo or NCCL`,
       );
     return new Group({ engine: 'none', timeout, bucketBytes });
   }
-  if (chosen === 'mpi' && launched() === 'gloo')
-    throw new OrthokitError('ERR_STATE', `${where}: engine mpi: these processes were started over Gloo`);
+  const by = launched();
+  if (chosen === 'mpi' && by !== 'mpi' && by !== 'none')
+    throw new OrthokitError(
+      'ERR_STATE',
+      `${where}: engine mpi: these processes were started over ${plugins[by].title}`,
+    );
   const reason = unavailable(chosen);
   if (reason !== undefined) throw new OrthokitError('ERR_BACKEND', `${where}: ${reason}`);
   opened ??= { engine: chosen, timeout, bucketBytes, group: start(where, chosen, timeout, bucketBytes) };
@@ -117,7 +117,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Group> {
 
 /** The engine by which this process was started. */
 function launched(): PluginName | 'none' {
-  if (process.env[glooVariables.store]) return 'gloo';
+  for (const engine of ['nccl', 'gloo'] as const) if (process.env[meetingVariables[engine].store]) return engine;
   return marks.some((name) => process.env[name] !== undefined) ? 'mpi' : 'none';
 }
 
@@ -138,7 +138,7 @@ async function start(where: string, engine: PluginName, timeout: number, bucketB
   }
   const group = new Group({ engine: library!, timeout, bucketBytes });
   const told = sizes.map((name) => process.env[name]).find((size) => size !== undefined);
-  const wanted = Number(process.env['ORTHOKIT_RANKS'] ?? told ?? group.size);
+  const wanted = Number(process.env[rankVariables.ranks] ?? told ?? group.size);
   if (group.size !== wanted) {
     await group.close();
     throw new OrthokitError(

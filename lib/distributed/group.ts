@@ -11,6 +11,7 @@ import { Places } from '../core/places.ts';
 import { readOptions, type Schema, whole } from '../core/schema.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import { bucketsOf, type Parcel, Shelf } from './buckets.ts';
+import { carryOnDevice, DeviceShelf } from './device-moving.ts';
 import { failureOf, written } from './failure.ts';
 import { type CallOptions, partly, type ReduceOptions, reduced, type SumOptions, tagged } from './group-options.ts';
 import { alone, carry, type Moving, sizesOf } from './moving.ts';
@@ -63,6 +64,9 @@ export class Group {
   readonly #bucketBytes: number;
   readonly #timeout: number;
   readonly #shelf = new Shelf();
+  readonly #deviceShelf = new DeviceShelf();
+  /** The device of CUDA whose tensors the engine moves by itself; −1: none. */
+  readonly #device: number;
   readonly #isAlone: boolean;
   #turn: Promise<unknown> = Promise.resolve();
   #pending = 0;
@@ -82,17 +86,18 @@ export class Group {
     this.#bucketBytes = bucketBytes;
     this.#timeout = timeout;
     this.#isAlone = engine === 'none';
-    const { rank, size } = this.#isAlone ? { rank: 0, size: 1 } : native.group.world();
+    const { rank, size, device } = this.#isAlone ? { rank: 0, size: 1, device: -1 } : native.group.world();
     this.rank = rank;
     this.size = size;
+    this.#device = device;
     if (!this.#isAlone) this.#listen();
   }
 
   /**
    * Tensors become the sum or the mean of those of all ranks, in place.
    * @param tensors f32, f64, f16 or bf16, of one device, of the same shapes on every rank
-   * @throws ERR_ARGUMENT also where ranks do not agree; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; ERR_BACKEND
-   * for a rank that is lost, late or failed
+   * @throws ERR_ARGUMENT also where ranks do not agree; ERR_DEVICE, over NCCL also for a card that is not this rank's;
+   * ERR_DTYPE, ERR_DISPOSED, ERR_MEMORY; ERR_BACKEND for a rank that is lost, late or failed
    */
   async allReduce(tensors: readonly Tensor[], options: ReduceOptions = {}): Promise<void> {
     const op = 'Group.allReduce';
@@ -276,6 +281,15 @@ export class Group {
     return Array.from({ length: this.size }, (_, rank) => make(rank));
   }
 
+  /** True where the engine moves these tensors from device to device. */
+  #isDirect(op: string, [tensor]: readonly Tensor[]): boolean {
+    if (tensor?.device.kind !== 'cuda' || this.#device < 0) return false;
+    const { index } = tensor.device;
+    if (index === this.#device) return true;
+    const must = `be of the device of this rank, cuda:${this.#device} (ORTHOKIT_LOCAL_RANK)`;
+    throw refusal(op, 'tensors', must, `some of cuda:${index}`, 'ERR_DEVICE');
+  }
+
   #checkWeight(op: string, kind: 'sum' | 'mean', { weight }: SumOptions): void {
     if (weight !== undefined && kind === 'sum')
       throw refusal(op, 'weight', "come with op 'mean'", "one beside op 'sum'");
@@ -295,9 +309,12 @@ export class Group {
     const what = `${name} of ${tensors.length} tensors, ${sizesOf(tensors)}`;
     // Tensors that do not fit are refused before the others hear of the call.
     const buckets = this.#isAlone ? [] : bucketsOf(op, parcels, this.size, this.#bucketBytes);
+    const isDirect = this.#isDirect(op, tensors);
     return this.#call({ op, tag, what, shapes, weight }, async (weights) => {
+      const each = moving.isMean ? weights : weights.map(() => 1);
       if (this.#isAlone) alone(parcels, moving, weight);
-      else await carry(op, this.#shelf, this.size, buckets, moving, moving.isMean ? weights : weights.map(() => 1));
+      else if (isDirect) await carryOnDevice(this.#deviceShelf, this.rank, buckets, moving, each);
+      else await carry(op, this.#shelf, this.size, buckets, moving, each);
       for (const { byteLength } of tensors) this.#payload += byteLength;
     });
   }

@@ -1,6 +1,6 @@
 /**
- * Training in several processes: collectives over MPI or Gloo, data-parallel networks, and optimizers whose matrices
- * are orthogonalized by one process each.
+ * Training in several processes: collectives over MPI, Gloo or NCCL, data-parallel networks, and optimizers whose
+ * matrices are orthogonalized by one process each.
  *
  * @packageDocumentation
  */

@@ -22,7 +22,7 @@ export function sizesOf(tensors: readonly Tensor[]): string {
 }
 
 /** The parts of a bucket that an engine sees. Sums of all are cut evenly, whatever its tensors are. */
-const spread = ({ counts, size }: Bucket, kind: Moving['kind'], ranks: number): Float64Array =>
+export const spread = ({ counts, size }: Bucket, kind: Moving['kind'], ranks: number): Float64Array =>
   kind === 'sum' || kind === 'broadcast'
     ? Float64Array.from({ length: ranks }, (_, r) => (r === 0 ? size : 0))
     : counts;

@@ -19,6 +19,7 @@ struct EngineFile {
 constexpr EngineFile kEngines[] = {
     {"mpi", "orthokit_mpi.so", {"MPI", "ORTHOKIT_MPI_PLUGIN"}},
     {"gloo", "orthokit_gloo.so", {"Gloo", "ORTHOKIT_GLOO_PLUGIN"}},
+    {"nccl", "orthokit_nccl.so", {"NCCL", "ORTHOKIT_NCCL_PLUGIN"}},
 };
 
 struct OpenEngine {
@@ -155,6 +156,7 @@ Napi::Value group_world(const Napi::CallbackInfo& info) {
     auto result = Napi::Object::New(info.Env());
     result["rank"] = group->world().rank, result["size"] = group->world().size;
     result["host"] = std::string(group->world().host);
+    result["device"] = group->world().device;
     return result;
   });
 }
@@ -220,6 +222,39 @@ Napi::Value group_move(const Napi::CallbackInfo& info) {
   });
 }
 
+// (kind, tensor, tensor of the own part of each rank or undefined, elements a rank, root)
+Napi::Value group_move_on_device(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), "group", [&]() -> Napi::Value {
+    const auto group = group_of(info.Env());
+    Group& g = *group;
+    const std::string kind = text_of(info[0]);
+    const Tensor data = TensorHandle::from(info.Env(), info[1], "tensor");
+    const bool exchanges = kind == "exchange";
+    const Tensor into = exchanges ? TensorHandle::from(info.Env(), info[2], "into") : Tensor();
+    std::vector<int64_t> counts;
+    for (double count : numbers_of(info[3])) counts.push_back(int64_t(count));
+    const int root = info[4].As<Napi::Number>().Int32Value();
+    const View& view = data.view();
+    const Dtype dtype = view.dtype;
+    int64_t all = 0;
+    for (int64_t count : counts) all += count;
+    if (int(counts.size()) != g.world().size || all != view.size() ||
+        (exchanges && (into.view().dtype != dtype ||
+                       into.view().size() != counts[size_t(g.world().rank)] * g.world().size)))
+      throw Error(ErrorCode::kShape, "the bucket does not fit its parts");
+    const int32_t device = g.world().device;
+    // The work has its share in the tensors until it is over.
+    const auto work = [&]() -> Group::Work {
+      if (kind == "sum") return [=, &g] { g.add(data.view().data, all, dtype, device); };
+      if (kind == "gather") return [=, &g] { g.gather(data.view().data, dtype, counts, device); };
+      if (exchanges)
+        return [=, &g] { g.exchange(data.view().data, into.view().data, dtype, counts, device); };
+      return [=, &g] { g.broadcast(data.view().data, all, dtype, root, device); };
+    };
+    return queued(info.Env(), info.Env().Undefined(), g, work());
+  });
+}
+
 Napi::Value group_close(const Napi::CallbackInfo& info) {
   return guard(info.Env(), "group", [&]() -> Napi::Value {
     const auto group = group_of(info.Env());
@@ -257,6 +292,7 @@ void define_group(Napi::Env env, Napi::Object exports) {
   group["traffic"] = Napi::Function::New<group_traffic>(env);
   group["agree"] = Napi::Function::New<group_agree>(env);
   group["move"] = Napi::Function::New<group_move>(env);
+  group["moveOnDevice"] = Napi::Function::New<group_move_on_device>(env);
   group["close"] = Napi::Function::New<group_close>(env);
   group["fail"] = Napi::Function::New<group_fail>(env);
   group["failure"] = Napi::Function::New<group_failure>(env);

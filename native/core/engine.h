@@ -8,11 +8,20 @@
 
 namespace orthokit {
 
-inline constexpr uint32_t kEngineAbi = 2;
+inline constexpr uint32_t kEngineAbi = 3;
+inline constexpr int32_t kHostMemory = -1;
 
 struct World {
   int32_t rank, size;
   char host[128];
+  // The device of CUDA between whose memory and that of other ranks the engine moves bytes by
+  // itself; kHostMemory: none.
+  int32_t device;
+};
+
+struct Caller {  // of an engine that asks again and again while it waits
+  void* self;
+  int32_t (*gives_up)(void* self);  // the engine's call throws, whatever it waits for
 };
 
 enum class Motion : int32_t {
@@ -33,13 +42,18 @@ struct Exchange {
   const int64_t* counts;  // elements of each rank's part; the parts follow each other
   int32_t peer;
   int32_t tag;
+  // Of data and into: kHostMemory, or the device of the world, whose work on them has ended. Words
+  // (kSend, kReceive) lie on the host.
+  int32_t device = kHostMemory;
 };
 
 struct Engine {
   uint32_t abi, bytes;                     // first and fixed: read before anything else
   void (*library)(char* text, size_t of);  // name and version; before open, too
-  int32_t (*open)(void** world, World*, Failure*);
-  // Begins; `data` and `into` stay until a test says that it is done, which frees the request.
+  // The caller outlives the world.
+  int32_t (*open)(void** world, World*, const Caller*, Failure*);
+  // Begins; `data` and `into` stay until a test says that it is done, which frees the request. One
+  // collective is under way at a time, and words beside it.
   int32_t (*start)(void* world, const Exchange*, void** request, Failure*);
   int32_t (*test)(void* world, void* request, int32_t* done, Failure*);
   void (*cancel)(void* world, void* request);  // of a receive that nobody sends for

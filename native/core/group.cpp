@@ -102,7 +102,8 @@ void Group::loop() {
 }
 
 void Group::meet(int64_t bucket_bytes) {
-  call(engine_.open, &world_handle_, &world_);
+  caller_ = {this, [](void* self) { return int32_t(static_cast<Group*>(self)->stop_.load()); }};
+  call(engine_.open, &world_handle_, &world_, &caller_);
   const int n = world_.size;
   processes_.resize(size_t(n));
   heard_.resize(size_t(n));

@@ -61,8 +61,13 @@ class Group {
   // The own part of `data` becomes that of the sum, in order.
   void sum_part(void* data, Dtype, const std::vector<int64_t>& counts,
                 const std::vector<double>& weights, bool mean);
-  void gather(void* data, Dtype, const std::vector<int64_t>& counts);
-  void broadcast(void* data, int64_t count, Dtype, int root);
+  // These move alone, between memories of hosts, or of the world's device when its work on them has
+  // ended: the engine's sum, of f32 or f64; `into` has the own part of each rank.
+  void add(void* data, int64_t count, Dtype, int32_t device = kHostMemory);
+  void exchange(void* data, void* into, Dtype, const std::vector<int64_t>& counts,
+                int32_t device = kHostMemory);
+  void gather(void* data, Dtype, const std::vector<int64_t>& counts, int32_t device = kHostMemory);
+  void broadcast(void* data, int64_t count, Dtype, int root, int32_t device = kHostMemory);
   void close();
 
   const World& world() const { return world_; }  // once it is open
@@ -103,7 +108,8 @@ class Group {
 
   const Engine& engine_;
   void* world_handle_ = nullptr;
-  World world_ = {0, 1, {}};
+  World world_ = {0, 1, {}, kHostMemory};
+  Caller caller_{};
   Clock::duration timeout_{};
   Traffic traffic_;
   bool has_met_ = false, is_abandoned_ = false;

@@ -90,45 +90,53 @@ void Group::sum(void* data, int64_t count, Dtype dtype, const std::vector<double
         store(scaled, x[i]);
     }
   });
-  void* summed = is_half ? wide : data;
-  const Dtype as = is_half ? Dtype::kF32 : dtype;
-  move({Motion::kSum, as, summed, count, nullptr, nullptr, 0, 0}, "the sum");
-  // No all-reduce can do with less, and long ones take no more (Patarasuk and Yuan, 2009).
-  traffic_.received +=
-      int64_t(2.0 * (world_.size - 1) / world_.size * double(count) * double(bytes_of(as)));
+  add(is_half ? wide : data, count, is_half ? Dtype::kF32 : dtype);
   if (is_half)
     with_type(dtype, [&]<class T>(T) {
       for (int64_t i = 0; i < count; ++i) store(wide[i], static_cast<T*>(data)[i]);
     });
 }
 
+void Group::add(void* data, int64_t count, Dtype dtype, int32_t device) {
+  move({Motion::kSum, dtype, data, count, nullptr, nullptr, 0, 0, device}, "the sum");
+  // No all-reduce can do with less, and long ones take no more (Patarasuk and Yuan, 2009).
+  traffic_.received +=
+      int64_t(2.0 * (world_.size - 1) / world_.size * double(count) * double(bytes_of(dtype)));
+}
+
+void Group::exchange(void* data, void* into, Dtype dtype, const std::vector<int64_t>& counts,
+                     int32_t device) {
+  int64_t all = 0;
+  for (int64_t count : counts) all += count;
+  move({Motion::kExchange, dtype, data, all, into, counts.data(), 0, 0, device}, "the exchange");
+  traffic_.received +=
+      int64_t(world_.size - 1) * counts[size_t(world_.rank)] * int64_t(bytes_of(dtype));
+}
+
 void Group::sum_part(void* data, Dtype dtype, const std::vector<int64_t>& counts,
                      const std::vector<double>& weights, bool mean) {
   const size_t rank = size_t(world_.rank), size = bytes_of(dtype);
   const int64_t own = counts[rank];
-  int64_t all = 0, before = 0;
-  for (size_t r = 0; r < counts.size(); ++r) {
-    if (r == rank) before = all;
-    all += counts[r];
-  }
+  int64_t before = 0;
+  for (size_t r = 0; r < rank; ++r) before += counts[r];
   scratch_.resize(size_t(own) * counts.size() * size);
-  move({Motion::kExchange, dtype, data, all, scratch_.data(), counts.data(), 0, 0}, "the exchange");
-  traffic_.received += int64_t(world_.size - 1) * own * int64_t(size);
+  exchange(data, scratch_.data(), dtype, counts);
   with_type(dtype, [&]<class T>(T) {
     add_in_order(reinterpret_cast<const T*>(scratch_.data()), own, weights, mean,
                  static_cast<T*>(data) + before);
   });
 }
 
-void Group::gather(void* data, Dtype dtype, const std::vector<int64_t>& counts) {
+void Group::gather(void* data, Dtype dtype, const std::vector<int64_t>& counts, int32_t device) {
   int64_t all = 0;
   for (int64_t count : counts) all += count;
-  move({Motion::kGather, dtype, data, all, nullptr, counts.data(), 0, 0}, "the gather");
+  move({Motion::kGather, dtype, data, all, nullptr, counts.data(), 0, 0, device}, "the gather");
   traffic_.received += (all - counts[size_t(world_.rank)]) * int64_t(bytes_of(dtype));
 }
 
-void Group::broadcast(void* data, int64_t count, Dtype dtype, int root) {
-  move({Motion::kBroadcast, dtype, data, count, nullptr, nullptr, root, 0}, "the broadcast");
+void Group::broadcast(void* data, int64_t count, Dtype dtype, int root, int32_t device) {
+  move({Motion::kBroadcast, dtype, data, count, nullptr, nullptr, root, 0, device},
+       "the broadcast");
   if (root != world_.rank) traffic_.received += count * int64_t(bytes_of(dtype));
 }
 

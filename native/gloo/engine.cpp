@@ -149,7 +149,7 @@ void check_host(const std::string& host) {
   freeaddrinfo(found);
 }
 
-int32_t open(void** world, World* about, Failure* failure) {
+int32_t open(void** world, World* about, const Caller*, Failure* failure) {
   return guarded(failure, [&] {
     const int rank = number_of("ORTHOKIT_RANK"), size = number_of("ORTHOKIT_RANKS");
     if (rank >= size)

@@ -78,7 +78,7 @@ constexpr char kLibrary[] = ORTHOKIT_ENGINE_MARK ORTHOKIT_MPI_NAME "\n";
 
 void library(char* text, size_t of) { write_library(kLibrary, text, of); }
 
-int32_t open(void** world, World* about, Failure* failure) {
+int32_t open(void** world, World* about, const Caller*, Failure* failure) {
   return guarded(failure, [&] {
     int was = 0, had = 0, ended = 0;
     check(MPI_Initialized(&was), "MPI_Initialized");

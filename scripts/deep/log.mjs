@@ -6,7 +6,7 @@ const counted = [
   [/operations and cases verified(?:, the same bits)?: (\d+)$/gm, 'operations and cases'],
   [/^order of threads /gm, 'orders'],
   [/tests failed out of (\d+)$/gm, 'programs of tests'],
-  [/^(?:openmpi|mpich|gloo): .*: [\d.]+ s$/gm, 'checks'],
+  [/^(?:openmpi|mpich|gloo|nccl): .*: [\d.]+ s$/gm, 'checks'],
   [/^(\d+) mutants: /gm, 'mutants'],
   [/^(\d+) ratios: /gm, 'ratios'],
 ];

@@ -38,7 +38,7 @@ const goals = [
   goal('R20'),
   goal('R21', 2),
   goal('R22'),
-  { name: 'R23', run: 'node test/distributed/check.mjs openmpi mpich gloo' },
+  { name: 'R23', run: 'node test/distributed/check.mjs openmpi mpich gloo nccl' },
   goal('R26'),
   goal('R27'),
   goal('R28'),

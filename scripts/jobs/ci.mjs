@@ -58,7 +58,11 @@ export const jobs = [
   ...node,
   { name: 'the page of the training server, in a browser', run: step('page_in_browser') },
   { name: 'files and shared memory, in Python', run: step('in_python') },
-  { name: 'several processes, by Open MPI, MPICH and Gloo', needs: [cuda[0].name], run: step('several_processes') },
+  {
+    name: 'several processes, by Open MPI, MPICH, Gloo and a stand-in for NCCL',
+    needs: [cuda[0].name],
+    run: step('several_processes'),
+  },
   ...['Nehalem', 'Haswell'].map((processor) => ({
     name: `instructions of a ${processor}`,
     run: step(`verify_on_processor ${processor}`),

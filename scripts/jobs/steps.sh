@@ -298,7 +298,7 @@ in_python() {
 several_processes() {
   require_packages iproute2=ip openmpi-bin=mpiexec.openmpi libopenmpi-dev=mpicxx.openmpi mpich=mpiexec.mpich libmpich-dev=mpicxx.mpich \
     libgloo-dev=/usr/include/gloo/allreduce.h
-  node test/distributed/check.mjs openmpi mpich gloo
+  node test/distributed/check.mjs openmpi mpich gloo nccl
 }
 
 # From Node.js 20.19 on, require() takes ES modules: the one rule that is left out is about older ones.

@@ -1,10 +1,13 @@
 // Several processes for real, by each engine that is named: collectives, training, and ranks that go wrong.
-// usage: node test/distributed/check.mjs openmpi mpich gloo [check…]
+// usage: node test/distributed/check.mjs openmpi mpich gloo nccl [check…]
+// NCCL is the stand-in for it, on devices of the CUDA emulator.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const main = path.join(root, 'dist', 'cli', 'main.js');
@@ -56,10 +59,24 @@ const folders = [];
 const folder = () => folders[folders.push(mkdtempSync(path.join(tmpdir(), 'orthokit-ranks-'))) - 1];
 const trained = async (env, ...args) => JSON.parse(await good(env, ...args));
 
+const emulated = path.join(root, 'build', 'emulated');
+const emulator = {
+  ORTHOKIT_CUDA_PLUGIN: path.join(emulated, 'orthokit_cuda.so'),
+  ORTHOKIT_CUBLAS: 'none',
+  ORTHOKIT_EMULATOR_DEVICES: '4',
+};
+/** Engines whose processes need no launcher of others. */
+const isMeeting = (name) => name === 'gloo' || name === 'nccl';
+const engineOf = (name) => (isMeeting(name) ? name : 'mpi');
+
 const checks = {
-  async collectives(env) {
+  async collectives(env, name) {
     for (const n of ['2', '4'])
-      assert.match(await good(env, '-n', n, program('collectives')), /^collectives .* [24]\n$/);
+      for (const device of name === 'nccl' ? ['cuda', 'cpu'] : ['cpu'])
+        assert.match(
+          await good({ ...env, ORTHOKIT_TEST_DEVICE: device }, '-n', n, program('collectives')),
+          /^collectives .* [24]\n$/,
+        );
   },
   async 'collectives of a million elements'(env) {
     if (process.env.ORTHOKIT_DEEP !== '1') return;
@@ -68,13 +85,12 @@ const checks = {
   },
   async 'collectives of tensors on an emulated CUDA device'(env, name) {
     if (name !== engines[0]) return; // once is enough: the calls are the same
-    const plugin = path.join(root, 'build', 'emulated', 'orthokit_cuda.so');
-    assert.ok(existsSync(plugin), `${plugin} is not there: cmake --preset emulated && cmake --build --preset emulated`);
-    const emulated = { ...env, ORTHOKIT_TEST_DEVICE: 'cuda', ORTHOKIT_CUDA_PLUGIN: plugin, ORTHOKIT_CUBLAS: 'none' };
-    assert.match(await good(emulated, '-n', '2', program('collectives')), /^collectives .* 2\n$/);
+    const cuda = { ...env, ...emulator, ORTHOKIT_TEST_DEVICE: 'cuda' };
+    assert.match(await good(cuda, '-n', '2', program('collectives')), /^collectives .* 2\n$/);
   },
   async 'bytes on the network'(env, name) {
-    if (name === 'mpich') return; // it has no word that keeps its messages off shared memory
+    // MPICH has no word that keeps its messages off shared memory, and NCCL's stand-in no network.
+    if (name === 'mpich' || name === 'nccl') return;
     // A network of its own counts nothing of others.
     const alone = ['-rn', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', process.execPath, main];
     const { code: refused, stderr: reason } = await watched(env, ['-rn', 'true'], () => {}, 'unshare');
@@ -99,7 +115,8 @@ const checks = {
   },
   async training(env) {
     // One process by itself, which no launcher has started, has no engine.
-    const none = { ORTHOKIT_MPI_PLUGIN: '/nowhere', ORTHOKIT_GLOO_PLUGIN: '/nowhere' };
+    const none = { ...env };
+    for (const engine of ['MPI', 'GLOO', 'NCCL']) none[`ORTHOKIT_${engine}_PLUGIN`] = '/nowhere';
     const one = await trained(none, '-n', '1', program('training'));
     assert.equal(one.size, 1);
     for (const n of ['2', '4']) {
@@ -246,18 +263,21 @@ const checks = {
     for (const rank of [0, 1]) assert.match(stdout, new RegExp(`rank ${rank} has saved`));
   },
   async 'a word of the launcher'(env, name) {
-    if (name === 'gloo') return; // it has none
+    if (isMeeting(name)) return; // it has none
     const { code, stderr } = await orthokit(env, 'run', '-n', '2', program('failures'), 'exit', ':', 'ls');
     assert.notEqual(code, 0);
     assert.match(stderr, /an argument ':' begins another program/);
   },
   async 'processes that were started by themselves'(env, name) {
-    if (name !== 'gloo') return; // others have launchers
+    if (!isMeeting(name)) return; // others have launchers
+    const own = name.toUpperCase();
+    const [where, host] = [`ORTHOKIT_${own}_STORE`, `ORTHOKIT_${own}_HOST`];
     const begin = async (rank, variables) => {
-      const own = { ...env, ORTHOKIT_GLOO_HOST: '127.0.0.1', ORTHOKIT_RANK: rank, ORTHOKIT_RANKS: '2', ...variables };
-      return (await watched(own, [program('connect')], () => {}, process.execPath)).stdout;
+      const ranks = { [host]: '127.0.0.1', ORTHOKIT_RANK: rank, ORTHOKIT_RANKS: '2', ORTHOKIT_LOCAL_RANK: rank };
+      return (await watched({ ...env, ...ranks, ...variables }, [program('connect')], () => {}, process.execPath))
+        .stdout;
     };
-    const store = { ORTHOKIT_GLOO_STORE: folder() };
+    const store = { [where]: folder() };
     assert.deepEqual(await Promise.all(['0', '1'].map((rank) => begin(rank, store))), [
       'rank 0 of 2\n',
       'rank 1 of 2\n',
@@ -265,48 +285,79 @@ const checks = {
     for (const [rank, variables, says] of [
       ['2', store, /^ERR_BACKEND connect: ORTHOKIT_RANK must be below ORTHOKIT_RANKS, got 2 of 2$/m],
       ['one', store, /^ERR_BACKEND connect: ORTHOKIT_RANK must be a count, got one$/m],
-      ['', store, /^ERR_BACKEND connect: ORTHOKIT_RANK is not set, which `orthokit run --engine gloo` does$/m],
-      ['0', { ORTHOKIT_GLOO_STORE: '/nowhere' }, /^ERR_BACKEND connect: .*\/nowhere/m],
+      [
+        '',
+        store,
+        new RegExp(`^ERR_BACKEND connect: ORTHOKIT_RANK is not set, which .*run --engine ${name}. does$`, 'm'),
+      ],
+      ['0', { [where]: '/nowhere' }, /^ERR_BACKEND connect: .*\/nowhere/m],
       [
         '0',
-        { ...store, ORTHOKIT_GLOO_HOST: 'no.such.host' },
-        /^ERR_BACKEND connect: ORTHOKIT_GLOO_HOST must be an address of this machine, got no\.such\.host: /m,
+        { ...store, [host]: 'no.such.host' },
+        new RegExp(`^ERR_BACKEND connect: ${host} must be an address of this machine, got no\\.such\\.host: `, 'm'),
       ],
     ])
       assert.match(await begin(rank, variables), says);
   },
+  async 'strangers who call, and a file that others can write'(env, name) {
+    if (name !== 'nccl') return;
+    const own = folder();
+    const begin = (rank) => {
+      const ranks = { ORTHOKIT_RANK: rank, ORTHOKIT_RANKS: '2', ORTHOKIT_LOCAL_RANK: rank };
+      const where = { ORTHOKIT_NCCL_HOST: '127.0.0.1', ORTHOKIT_NCCL_STORE: own };
+      return watched({ ...env, ...where, ...ranks }, [program('connect')], () => {}, process.execPath);
+    };
+    const first = begin('0');
+    const [meeting, address] = ['meeting', 'rank-0'].map((file) => path.join(own, file));
+    while (!existsSync(address)) await pause(10);
+    for (const file of [meeting, address]) assert.equal(statSync(file).mode & 0o777, 0o600);
+    const port = readFileSync(address, 'latin1').slice(256).replace(/\0.*/, '');
+    const calls = [
+      Buffer.alloc(0),
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+      Buffer.concat([Buffer.alloc(32, 1), Buffer.from([1, 0, 0, 0])]),
+      Buffer.alloc(1 << 20),
+    ];
+    const call = (bytes) =>
+      new Promise((resolve) =>
+        connect(Number(port), '127.0.0.1')
+          .on('error', () => {})
+          .once('close', resolve)
+          .end(bytes),
+      );
+    // Each is let go, at the latest when all the others are there.
+    const strangers = calls.map(call);
+    const second = await begin('1');
+    assert.equal((await first).stdout, 'rank 0 of 2\n');
+    assert.equal(second.stdout, 'rank 1 of 2\n');
+    await Promise.all(strangers);
+    chmodSync(meeting, 0o666);
+    assert.match((await begin('1')).stdout, /meeting is not a file that this user alone can read and write/);
+  },
+  async 'a plug-in without its library'(_env, name) {
+    if (name !== 'nccl') return;
+    const homes = { NCCL_HOME: '/nowhere', CUDA_HOME: path.join(emulated, 'cuda') };
+    const { code, stderr } = await orthokit(homes, 'build', '--nccl', '--out', path.join(folder(), 'none.so'));
+    assert.equal(code, 1);
+    assert.match(stderr, /nccl\.h.*No such file(.*\n)*.*build --nccl needs a C\+\+20 compiler, NCCL 2\.14 or later/);
+  },
   async 'an engine by name'(env, name) {
-    // The plug-in of the other engine is a file that cannot be opened: where nobody asks for it, it is not.
-    const engine = name === 'gloo' ? 'gloo' : 'mpi';
+    // The plug-ins of other engines are files that cannot be opened: where nobody asks for them, they are not.
+    const engine = engineOf(name);
     assert.match(await good(env, '-n', '2', '--engine', engine, program('connect')), /^rank [01] of 2$/m);
     assert.match(await good(env, '-n', '1', '--engine', engine, program('connect')), /^rank 0 of 1$/m);
-    const other = await orthokit(
-      env,
-      'run',
-      '-n',
-      '2',
-      '--engine',
-      { mpi: 'gloo', gloo: 'mpi' }[engine],
-      program('connect'),
-    );
-    assert.notEqual(other.code, 0);
-    assert.match(other.stderr, /there is no plug-in for (MPI|Gloo) \(.* does not exist\)/);
-    if (name !== 'gloo') return;
-    const launcher = await orthokit(
-      env,
-      'run',
-      '-n',
-      '2',
-      '--engine',
-      'gloo',
-      '--launcher',
-      'mpiexec',
-      program('connect'),
-    );
-    assert.match(launcher.stderr, /--launcher goes with mpi/);
+    for (const one of ['mpi', 'gloo', 'nccl']) {
+      if (one === engine) continue;
+      const other = await orthokit(env, 'run', '-n', '2', '--engine', one, program('connect'));
+      assert.notEqual(other.code, 0);
+      assert.match(other.stderr, /there is no plug-in for (MPI|Gloo|NCCL) \(.* does not exist\)/);
+    }
+    if (engine === 'mpi') return;
+    const args = ['run', '-n', '2', '--engine', engine, '--launcher', 'mpiexec', program('connect')];
+    assert.match((await orthokit(env, ...args)).stderr, /--launcher goes with mpi/);
   },
   async 'two MPIs'(env, name) {
-    if (name === 'gloo') return;
+    if (isMeeting(name)) return;
     const other = { openmpi: 'mpich', mpich: 'openmpi' }[name];
     const { code, stderr } = await orthokit(
       env,
@@ -320,23 +371,65 @@ const checks = {
     assert.equal(code, 1);
     assert.match(stderr, /no launcher of .*: looked for mpiexec/);
   },
+  async 'tensors that stay on their devices'(env, name) {
+    if (name !== 'nccl') return;
+    const control = path.join(emulated, 'emulator_control.node');
+    assert.equal(await good(env, '-n', '2', program('devices'), 'direct', control), 'direct\n');
+  },
+  async 'devices that ranks must not have'(env, name) {
+    if (name !== 'nccl') return;
+    const one = { ...env, ORTHOKIT_EMULATOR_DEVICES: '1' };
+    const { code, stdout } = await orthokit(one, 'run', '-n', '2', program('connect'));
+    assert.equal(code, 0);
+    for (const pair of ['0 and rank 1', '1 and rank 0'])
+      assert.match(stdout, new RegExp(`ERR_BACKEND connect: NCCL: .*Duplicate GPU detected : rank ${pair} both`));
+    assert.equal(await good(env, '-n', '2', program('devices'), 'another'), 'another\n');
+  },
+  async 'a rank that is lost inside NCCL'(env, name) {
+    if (name !== 'nccl') return;
+    const last = "call 2 'second'";
+    const dead = (rank) =>
+      `rank 1 \\(process \\d+\\) has ended; the last that it did: ${last}; the last that rank ${rank} did: ${last}`;
+    const late = () => `${last}: the exchange of the engine, to which all ranks came, has not ended`;
+    // Cards wait for it, or NCCL says that it is gone; and NCCL may not come back where it is told to wait no more.
+    for (const [words, how, says] of [
+      ['', 'dies', dead],
+      ['lost-is-told', 'dies', dead],
+      ['abort-hangs', 'dies', dead],
+      ['', 'stops', late],
+    ]) {
+      // One that is stopped has to be ended, and so have those in which NCCL hangs.
+      const leaves = how === 'dies' && words !== 'abort-hangs' ? ['--no-cleanup'] : [];
+      const args = ['run', '-n', '3', ...leaves, program('devices'), how];
+      const { code, stderr, seconds } = await orthokit({ ...env, ORTHOKIT_EMULATOR_NCCL: words }, ...args);
+      assert.notEqual(code, 0);
+      for (const rank of [0, 2])
+        assert.match(stderr, new RegExp(`rank ${rank} (ends|failed): .*Group.allReduce: .*(${says(rank)})`));
+      assert.ok(seconds < 20, `${how} ${words}: ${seconds} s`);
+    }
+  },
 };
 
 const asked = process.argv.slice(2);
-const engines = asked.filter((word) => ['openmpi', 'mpich', 'gloo'].includes(word));
+const engines = asked.filter((word) => ['openmpi', 'mpich', 'gloo', 'nccl'].includes(word));
 const only = asked.filter((word) => !engines.includes(word));
 let failed = 0;
 for (const name of engines) {
-  const [engine, ...how] = name === 'gloo' ? ['gloo'] : ['mpi', '--compiler', `mpicxx.${name}`];
+  const engine = engineOf(name);
+  const how = engine === 'mpi' ? ['--compiler', `mpicxx.${name}`] : [];
   const plugin = path.join(root, 'build', 'engines', name, `orthokit_${engine}.so`);
-  const built = await orthokit({}, 'build', `--${engine}`, ...how, '--out', plugin);
+  const homes = { NCCL_HOME: path.join(emulated, 'nccl'), CUDA_HOME: path.join(emulated, 'cuda') };
+  const built = await orthokit(name === 'nccl' ? homes : {}, 'build', `--${engine}`, ...how, '--out', plugin);
   assert.ok(built.code === 0 && existsSync(plugin), built.stderr);
+  // Only one has a plug-in, so that nobody need say which engine is meant.
+  const env = name === 'nccl' ? { ...emulator, ORTHOKIT_TEST_DEVICE: 'cuda' } : {};
+  for (const one of ['mpi', 'gloo', 'nccl'])
+    env[`ORTHOKIT_${one.toUpperCase()}_PLUGIN`] = one === engine ? plugin : '/nowhere';
   for (const [check, run] of Object.entries(checks)) {
     if (only.length > 0 && !only.includes(check)) continue;
     const begun = performance.now();
     try {
-      // Only one has a plug-in, so that nobody need say which engine is meant.
-      await run({ ORTHOKIT_MPI_PLUGIN: '/nowhere', [`ORTHOKIT_${engine.toUpperCase()}_PLUGIN`]: plugin }, name);
+      await run(env, name);
       console.log(`${name}: ${check}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     } catch (error) {
       failed += 1;
@@ -345,5 +438,5 @@ for (const name of engines) {
   }
 }
 for (const own of folders) rmSync(own, { recursive: true, force: true });
-if (engines.length === 0) console.error('usage: node test/distributed/check.mjs openmpi mpich gloo [check…]');
+if (engines.length === 0) console.error('usage: node test/distributed/check.mjs openmpi mpich gloo nccl [check…]');
 process.exitCode = failed > 0 || engines.length === 0 ? 1 : 0;

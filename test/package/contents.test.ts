@@ -48,7 +48,7 @@ describe('the package', () => {
 
   it('holds the sources of the addon, and not those of the harness, which a clone alone builds', () => {
     const folders = new Set(files.flatMap((file) => /^native\/(\w+)\//.exec(file)?.[1] ?? []));
-    expect([...folders].toSorted()).toEqual(['addon', 'core', 'cpu', 'cuda', 'gloo', 'math', 'mpi', 'ops']);
+    expect([...folders].toSorted()).toEqual(['addon', 'core', 'cpu', 'cuda', 'gloo', 'math', 'mpi', 'nccl', 'ops']);
   });
 
   it('has a megabyte of pages and one of pictures at most', () => {

@@ -14,6 +14,23 @@ cudaError_t cudaemu_enqueue(cudaStream_t stream, void (*run)(void*), void (*drop
   return push(stream, {OperationKind::kWork, [run, owned] { run(owned.get()); }});
 }
 
+cudaError_t cudaemu_enqueue_held(cudaStream_t stream, void (*begin)(void*), void (*drop)(void*),
+                                 void* argument, const char* name) {
+  const std::shared_ptr<void> owned(argument, drop);
+  ORTHOKIT_EMULATOR_ENTER(name);
+  if (!stream || !is_stream(stream)) return answer(cudaErrorInvalidResourceHandle);
+  return push(stream, {OperationKind::kHeld, [begin, owned] { begin(owned.get()); }});
+}
+
+void cudaemu_end(cudaStream_t stream, void (*end)(void*), void* argument) {
+  const Lock lock;
+  {
+    const DeviceAccess access;
+    end(argument);
+  }
+  go_on(stream);
+}
+
 cudaError_t cudaemu_enter(const char* name) { return enter(name); }
 
 int cudaemu_is_capturing(cudaStream_t stream) {
@@ -24,6 +41,11 @@ int cudaemu_is_capturing(cudaStream_t stream) {
 int cudaemu_is_device_range(const void* p, size_t bytes) {
   const Lock lock;
   return is_device_range(p, bytes);
+}
+
+int cudaemu_device_of(const void* p, size_t bytes) {
+  const Lock lock;
+  return is_device_range(p, bytes) ? device_of(p) : -1;
 }
 
 int cudaemu_check_read(const void* p, size_t bytes, const char* what) {

@@ -38,6 +38,11 @@ bool can_run(const Stream& stream) {
          sticky() != cudaSuccess;
 }
 
+bool any_held() {
+  const std::vector<Stream*> all = all_streams();
+  return std::any_of(all.begin(), all.end(), [](const Stream* s) { return s->held; });
+}
+
 bool is_idle(const Stream& stream) { return stream.queue.empty() && !stream.busy; }
 
 void run_host_function(Stream* stream, const Operation& operation) {
@@ -88,6 +93,13 @@ bool step(Stream* stream) {
     case OperationKind::kHost:
       if (!lost) run_host_function(stream, operation);
       break;
+    case OperationKind::kHeld:
+      if (!lost) {
+        const DeviceAccess access;
+        stream->busy = stream->held = true;
+        operation.run();
+      }
+      break;
     case OperationKind::kRelease:
       operation.run();
       break;
@@ -136,6 +148,13 @@ void drain_all() {
     return std::all_of(all.begin(), all.end(), [](const Stream* s) { return is_idle(*s); });
   });
 }
+void go_on(Stream* stream) {
+  stream->busy = stream->held = false;
+  if (options().streams == StreamOrder::kEager)
+    while (step(stream)) {
+    }
+  const Unlocked wakes_who_waits;
+}
 void drop_all() {
   for (Stream* stream : all_streams()) stream->queue.clear();
 }
@@ -158,7 +177,10 @@ cudaError_t push(cudaStream_t handle, Operation operation) {
   stream->queue.push_back(std::move(operation));
   switch (options().streams) {
     case StreamOrder::kEager:
-      drain(stream);
+      while (step(stream)) {
+      }
+      // Whoever queues work of another library, or behind it, does not wait for that.
+      if (!any_held()) drain(stream);
       break;
     case StreamOrder::kDeferred:
       break;

@@ -15,6 +15,7 @@ struct Event;
 enum class OperationKind {
   kWork,     // kernel, copy, memset, product: left out once the device is lost
   kHost,     // host function: likewise, and other threads go on meanwhile
+  kHeld,     // likewise, and the stream goes on when somebody says so: see go_on()
   kRelease,  // returns memory: always runs
   kRecord,
   kWait
@@ -30,7 +31,8 @@ struct Stream {
   int device = 0;
   std::deque<Operation> queue;
   bool is_blocking = true;  // the legacy default stream waits for it
-  bool busy = false;        // inside a host function
+  bool busy = false;        // inside a host function, or held
+  bool held = false;        // by work of another library's thread
   Graph* capture = nullptr;
 };
 struct Event {
@@ -63,6 +65,7 @@ bool step(Stream*);  // runs one operation, if it can
 bool step_any();
 void drain(Stream*);  // until all its work is done
 void drain_all();
+void go_on(Stream*);  // that is held
 void drain_until(const std::function<bool()>& done);
 void drop_all();  // forgets all queued work
 void reseed_streams();
