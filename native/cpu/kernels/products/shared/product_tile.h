@@ -259,8 +259,8 @@ inline void multiply_panel(int64_t rows, TileRows<T> a, int64_t depth, const T* 
                                columns);
 }
 
-// The same of a triangle: what is on and below a diagonal that begins in row `first` of these rows, or
-// before them. Of tiles that it crosses, numbers above it are computed, too.
+// The same of a triangle: what is on and below a diagonal that begins in row `first` of these rows,
+// or before them. Of tiles that it crosses, numbers above it are computed, too.
 template <class T>
 inline void multiply_panel_below(int64_t rows, TileRows<T> a, int64_t depth, const T* b,
                                  int64_t b_stride, const RowResult<T>& to, int64_t columns,
