@@ -8,7 +8,7 @@ struct Range {
   int64_t begin, end;
 };
 
-// What a symmetric product has besides its tiles.
+// The diagonal of a symmetric product and the half above it, once its tiles are there.
 template <class T>
 struct Mirror {
   T diagonal;  // is added to the elements on it
