@@ -64,13 +64,19 @@ static void map_backward(const MapBackward& op) {
 ORTHOKIT_REFERENCE(MapBackward, map_backward);
 
 // An exponential past f32's end, which a kernel has in f32 or in f64 before it multiplies: 0 times
-// an infinity is NaN, 0 times a large number 0.
+// an infinity is NaN, 0 times a large number 0. A slope below the smallest normal number is rounded
+// as that one is, before it is multiplied.
 static double terms_of(const MapBackward& op, std::string_view, int64_t j) {
   constexpr double kMost = std::numeric_limits<float>::max();
-  if (op.function != MapFunction::kExp) return 0;
-  for (const View& x : op.x)
-    if (x.dtype != Dtype::kF64 && j < x.size() && std::exp(values(x)[j]) > kMost) return kUnsteady;
-  return 0;
+  constexpr double kLeastNormal = std::numeric_limits<float>::min();
+  double terms = 0;
+  for (int64_t t = 0; t < op.x.count; ++t) {
+    const View& x = op.x[t];
+    if (x.dtype == Dtype::kF64 || j >= x.size()) continue;
+    if (op.function == MapFunction::kExp && std::exp(values(x)[j]) > kMost) return kUnsteady;
+    terms = std::fmax(terms, std::abs(values(op.grad[t])[j]) * kLeastNormal);
+  }
+  return terms;
 }
 ORTHOKIT_SOME_TERMS(MapBackward, terms_of);
 

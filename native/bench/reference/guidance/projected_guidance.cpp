@@ -22,8 +22,8 @@ static std::vector<int64_t> groups_of(const View& x, const List<double>& axes) {
   return groups;
 }
 
-// Of each element in the last run, where the part along c is taken from what mostly is it: moves of c
-// move both, and what is left of them does not show their size.
+// Of each element in the last run, where the part along c is taken from what mostly is it: moves
+// of c move both, and what is left of them does not show their size.
 static thread_local std::vector<double> terms_of_out;
 
 static void projected_guidance(const ProjectedGuidance& op) {

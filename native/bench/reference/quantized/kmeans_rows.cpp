@@ -59,7 +59,7 @@ static void kmeans_rows(const KmeansRows& op) {
 }
 ORTHOKIT_REFERENCE(KmeansRows, kmeans_rows, 4);
 
-// Means are sums of deviations from the row's mean, which round in f64: as much as f32 would of these.
+// Means are sums of deviations from the row's mean, which round in f64: as f32 would of these.
 static std::vector<double> terms_of(const KmeansRows& op, std::string_view) {
   const auto n = size_t(row_length(op.x)), k = size_t(row_length(op.codebooks));
   std::vector<double> terms;
