@@ -10,7 +10,7 @@ cudaError_t share_block(const Allocation&, cudaIpcMemHandle_t*);
 // The block is about to be freed, which nobody who has it open may live to see. False: it was never
 // shared.
 bool end_sharing(char* start);
-// What is open already is counted, and has one address.
+// A block that is open already is counted, and has one address.
 cudaError_t open_block(void** p, const cudaIpcMemHandle_t&);
 bool close_block(void* p);  // false: it is not the start of an open one
 
