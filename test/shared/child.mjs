@@ -3,21 +3,27 @@
 import { Device, Tensor } from '../../dist/index.js';
 
 const device = Device.open(process.argv[2], process.argv[2] === 'cpu' ? { threads: 1 } : undefined);
+/** One at a time. */
 let tensor;
 const orders = {
   /** Values, a shape and a dtype: their handle. */
   async make({ values, shape, dtype }) {
+    tensor?.dispose();
     tensor = Tensor.full(device, shape, 0, { dtype });
     tensor.write(Array.isArray(values) ? Float32Array.from(values) : values);
     return { handle: await tensor.share() };
   },
   async open(handle) {
+    tensor?.dispose();
     tensor = Tensor.fromShared(device, handle);
     return { dtype: tensor.dtype, shape: tensor.shape };
   },
   /** Shares a part of the tensor. */
   async rows([from, to]) {
-    return { handle: await tensor.rows(from, to).share() };
+    const part = tensor.rows(from, to);
+    const handle = await part.share();
+    part.dispose();
+    return { handle };
   },
   async read() {
     return { values: Array.from(await tensor.read()) };

@@ -3,17 +3,14 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Device, Muon, type SharedCudaHandle, type SharedHandle, Tensor } from '../../lib/index.ts';
 import { settledMemory } from '../support/settled.ts';
-import { Peer } from './peer.ts';
+import { lastingPeer, Peer } from './peer.ts';
 
 const device = Device.open('cuda');
 const cpu = Device.open('cpu', { threads: 1 });
-const peers: Peer[] = [];
-const newPeer = () => {
-  peers.push(new Peer('cuda'));
-  return peers.at(-1)!;
-};
-afterEach(() => Promise.all(peers.splice(0).map((peer) => peer.kill())));
-afterAll(() => Promise.all([device.close(), cpu.close()]));
+const lasting = lastingPeer('cuda');
+// Closed here before the other process frees it.
+afterEach(() => device.synchronize());
+afterAll(() => Promise.all([device.close(), cpu.close(), lasting.kill()]));
 
 const megabytes = 2 ** 20;
 const refusalOf = (call: () => unknown): { code: string; message: string } => {
@@ -30,7 +27,7 @@ const sent = (handle: SharedHandle): SharedHandle => JSON.parse(JSON.stringify(h
 
 describe('a tensor of a GPU that is shared', () => {
   it('keeps its elements, of every dtype, and another process sees them', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     for (const dtype of ['f32', 'f64', 'f16', 'bf16', 'i32', 'u8'] as const) {
       using x = Tensor.full(device, [3, 5], 7, { dtype });
       const before = await x.read();
@@ -58,7 +55,7 @@ describe('a tensor of a GPU that is shared', () => {
   });
 
   it('is what both write, and stays the parameter of an optimizer', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     using w = Tensor.randn(device, [4, 6], { seed: 1 });
     using alone = w.copy();
     using grad = Tensor.randn(device, [4, 6], { seed: 2 });
@@ -78,7 +75,7 @@ describe('a tensor of a GPU that is shared', () => {
   });
 
   it('has one memory, of which rows are parts', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     const handle = await peer.share([1, 2, 3, 4]);
     const { handle: part } = await peer.tell({ rows: [1, 3] });
     expect(part).toEqual({ ...handle, shape: [2], offset: 4 });
@@ -96,7 +93,7 @@ describe('a tensor of a GPU that is shared', () => {
   });
 
   it('may be empty', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     using none = Tensor.zeros(device, [0, 3]);
     await peer.tell({ open: await none.share() });
     expect(await peer.read()).toEqual([]);
@@ -104,7 +101,7 @@ describe('a tensor of a GPU that is shared', () => {
   });
 
   it('leaves nothing behind, here and there', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     const before = await settledMemory(device);
     const theirs = Tensor.fromShared(device, await peer.share([1, 2]));
     expect(device.info.memory).toMatchObject({ live: before.live + 1, bytes: before.bytes + 8 });
@@ -118,7 +115,7 @@ describe('a tensor of a GPU that is shared', () => {
   });
 
   it('ends with its device', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     const other = Device.open('cuda');
     const handle = await peer.share([5]);
     const seen = Tensor.fromShared(other, handle);
@@ -171,7 +168,7 @@ describe('a handle of a GPU', () => {
   });
 
   it('is not believed', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     const good = (await peer.share([1, 2, 3, 4])) as SharedCudaHandle;
     const { live, bytes } = await settledMemory(device);
     const refused = (change: object) => refusalOf(() => Tensor.fromShared(device, { ...good, ...change }));
@@ -210,7 +207,7 @@ describe('a handle of a GPU', () => {
   });
 
   it('ends with the process that made the memory, whose death nobody else dies of', async () => {
-    const peer = newPeer();
+    const peer = lasting.one();
     const handle = await peer.share([1, 2, 3, 4]);
     const theirs = Tensor.fromShared(device, handle);
     await peer.kill();
@@ -222,13 +219,13 @@ describe('a handle of a GPU', () => {
   });
 
   it('stays good when a process dies that has opened it', async () => {
-    const [first, second] = [newPeer(), newPeer()];
+    const [first, second] = [lasting.one(), new Peer('cuda')];
     using x = Tensor.full(device, [2], 2);
     const handle = await x.share();
     await first.tell({ open: handle });
     await first.kill();
     await second.tell({ open: handle });
     expect(await second.read()).toEqual([2, 2]);
-    await second.tell({ dispose: true });
+    await second.kill();
   });
 });

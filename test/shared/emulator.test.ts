@@ -4,21 +4,23 @@ import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import { emulator } from '../support/emulator.ts';
 import { settledMemory } from '../support/settled.ts';
-import { Peer } from './peer.ts';
+import { lastingPeer, type Peer } from './peer.ts';
 
 const { control } = emulator;
 const device = Device.open('cuda');
+const lasting = lastingPeer('cuda');
 let peer: Peer;
 beforeEach(() => {
-  peer = new Peer('cuda');
+  peer = lasting.one();
 });
 afterEach(async () => {
   control('streams=eager');
   control('succeed');
-  await peer.kill();
+  // Closed here before the other process frees it.
+  await device.synchronize();
   expect([control('findings?'), emulator.lastFinding()]).toEqual([0, '']);
 });
-afterAll(() => device.close());
+afterAll(() => Promise.all([device.close(), lasting.kill()]));
 
 const blocks = async () => {
   await settledMemory(device);

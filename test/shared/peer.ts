@@ -17,22 +17,26 @@ export interface Answer {
 
 export class Peer {
   readonly #child: ChildProcess;
+  #resolve: ((answer: Answer) => void) | undefined;
+  #reject: ((error: Error) => void) | undefined;
 
   constructor(kind: Kind) {
     this.#child = fork(path.join(import.meta.dirname, 'child.mjs'), [kind], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
+    this.#child.on('message', (answer: Answer) => this.#resolve?.(answer));
+    this.#child.on('exit', (code, signal) => this.#reject?.(new Error(`the peer ended: ${signal ?? code}`)));
   }
 
-  async tell(order: object): Promise<Answer> {
-    this.#child.send(order);
-    const [answer] = await Promise.race([
-      once(this.#child, 'message'),
-      once(this.#child, 'exit').then(([code, signal]) =>
-        Promise.reject(new Error(`the peer ended: ${signal ?? code}`)),
-      ),
-    ]);
-    return answer;
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  tell(order: object): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      [this.#resolve, this.#reject] = [resolve, reject];
+      this.#child.send(order);
+    });
   }
 
   /** The handle of values of f32. */
@@ -46,9 +50,23 @@ export class Peer {
 
   /** Ends it as a crash does. */
   async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.ended) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await ended;
   }
+}
+
+/** A process that serves one test after another, until one of them kills it. */
+export function lastingPeer(kind: Kind): { one(): Peer; kill(): Promise<void> } {
+  let peer: Peer | undefined;
+  return {
+    one() {
+      if (peer === undefined || peer.ended) peer = new Peer(kind);
+      return peer;
+    },
+    async kill() {
+      await peer?.kill();
+    },
+  };
 }
