@@ -54,6 +54,16 @@ describe('a tensor of a GPU that is shared', () => {
     expect((await large.share()).bytes).toBe(4 * megabytes);
   });
 
+  it('shows others zeros beside it, whatever lay there before', async () => {
+    const peer = lasting.one();
+    using x = Tensor.full(device, [3], 7);
+    await peer.tell({ open: { ...(await x.share()), shape: [megabytes / 2] } });
+    const values = await peer.read();
+    expect(values.slice(0, 3)).toEqual([7, 7, 7]);
+    expect(values.slice(3).every((value) => value === 0)).toBe(true);
+    await peer.tell({ dispose: true });
+  });
+
   it('is what both write, and stays the parameter of an optimizer', async () => {
     const peer = lasting.one();
     using w = Tensor.randn(device, [4, 6], { seed: 1 });
