@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { OrthokitError } from './errors.ts';
 import { binariesIn, findBinary, type System, thisSystem } from './find-binary.ts';
-import type { SharedSource } from './shared.ts';
+import type { SharedMemory, SharedSource } from './shared.ts';
 
 /** Description of a device, and how much of its memory is in use. */
 export interface DeviceInfo {
@@ -94,7 +94,7 @@ interface Native {
   readNow(tensors: readonly object[], into: readonly TypedArray[]): void;
   dispose(tensor: object): void;
   /** Moves a tensor to memory that other processes can map; `done` once the elements are there. */
-  share(tensor: object): { name: string; fd: number; bytes: number; done: Promise<void> };
+  share(tensor: object): SharedMemory & { done: Promise<void> };
   /** Memory of calls, and of places of new handles: see sheet.ts. Gives the one that was lent first. */
   lendSheet(memory: Float64Array): Float64Array;
   numberOfWord(word: string): number;

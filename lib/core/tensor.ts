@@ -8,7 +8,7 @@ import { native, type TypedArray } from './native.ts';
 import { calls } from './native-ops/calls.ts';
 import { checkOptions } from './options.ts';
 import { optional, type Resolved, readOptions, type Schema, whole } from './schema.ts';
-import { type FromSharedOptions, readHandle, type SharedHandle, type SharedSource, withCause } from './shared.ts';
+import { type FromSharedOptions, handleOf, readHandle, type SharedHandle, type SharedSource, withCause } from './shared.ts'; // biome-ignore format: one line
 import { HandlePlace } from './sheet.ts';
 
 export type { DtypeOf, TensorData } from './host-data.ts';
@@ -231,16 +231,20 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   /**
    * A tensor over memory that another process has made, without a copy: what either writes, both see. It may be memory
    * of {@link Tensor.share}, a memfd of any program, or an object of `/dev/shm` such as Python's
-   * `multiprocessing.shared_memory` makes (with `unsealed: 'allow'`). It stays until this tensor is disposed, also when
-   * the other process ends. Nothing orders the two but messages of yours: see the guide.
+   * `multiprocessing.shared_memory` makes (with `unsealed: 'allow'`); on a GPU memory of `cudaMalloc` of any program,
+   * PyTorch for example. It stays until this tensor is disposed; on the CPU also when the other process ends, on a GPU
+   * the other process must live, and not free the memory, until then. Nothing orders the two but messages of yours: see
+   * the guide.
    *
    * The handle is not believed: the memory must be of this user, have the name and the size that it says, and be sealed
    * against shrinking, or such that this call can seal it; what is refused is not sealed, and nothing is sealed with
    * `unsealed: 'allow'`. Pages that the memory lacks are reserved: ERR_MEMORY tells that there is no room for them.
+   * Memory of a GPU must be of the device's GPU, and hold as much as the handle says.
    *
-   * @throws ERR_ARGUMENT for a handle that says what cannot be; ERR_IO, with the system's error as `cause`, for memory
-   * that is not there; ERR_FORMAT for memory that is not what the handle says, or not safe to map; ERR_UNSUPPORTED on
-   * other devices than the CPU, and on other systems than Linux; ERR_MEMORY; ERR_DISPOSED
+   * @throws ERR_ARGUMENT for a handle that says what cannot be; ERR_IO, on the CPU with the system's error as `cause`,
+   * for memory that is not there; ERR_FORMAT for memory that is not what the handle says, or not safe to map;
+   * ERR_UNSUPPORTED for memory of the CPU on a GPU and the other way round, of another GPU, of this process on CUDA,
+   * and on other systems than Linux; ERR_MEMORY; ERR_BACKEND; ERR_DISPOSED
    * @example
    * const gradient = Tensor.fromShared(device, JSON.parse(line));
    */
@@ -262,14 +266,18 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
    * in the shared memory. Of a tensor that is shared already, and of its rows and reshapes, the call gives a handle of
    * the same memory.
    *
-   * The memory is a memfd of a random name for this user alone, whose size nobody can change. It ends when this tensor
-   * and those that share its bytes are disposed and no other process maps it, so nothing is left behind whoever is
-   * killed. Other processes can open it while this one lives and has not disposed the tensor: keep the tensor until
-   * then, since garbage collection disposes it, too.
+   * On the CPU the memory is a memfd of a random name for this user alone, whose size nobody can change. It ends when
+   * this tensor and those that share its bytes are disposed and no other process maps it, so nothing is left behind
+   * whoever is killed. Other processes can open it while this one lives and has not disposed the tensor: keep the
+   * tensor until then, since garbage collection disposes it, too.
    *
-   * @returns the handle, once the elements are there
+   * On a GPU it is a block of `cudaMalloc`, a multiple of 2 MiB, of which other processes open CUDA's handle. Keep the
+   * tensor until all of them have disposed theirs: what they find afterwards is undefined.
+   *
+   * @returns the handle, once the elements are there: all work that was queued before has finished, on a GPU, too
    * @throws ERR_STATE for a tensor that is not shared yet and has rows or reshapes that are not disposed;
-   * ERR_UNSUPPORTED on other devices than the CPU, and on other systems than Linux; ERR_MEMORY; ERR_IO; ERR_DISPOSED
+   * ERR_UNSUPPORTED where the driver shares no memory, and on other systems than Linux; ERR_MEMORY; ERR_IO;
+   * ERR_BACKEND; ERR_DISPOSED
    * @example
    * const weight = Tensor.zeros(device, [256, 128]);
    * child.stdin.write(`${JSON.stringify(await weight.share())}\n`);
@@ -280,9 +288,8 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     this.#checkShareable();
     try {
       if (!block.shared) {
-        const { name, fd, bytes, done } = native.share(this);
-        const { dtype, shape } = this;
-        block.shared = Object.freeze({ dtype, shape, name, pid: process.pid, fd, bytes, offset: -this.#begin });
+        const { done, ...memory } = native.share(this);
+        block.shared = handleOf(memory, { dtype: this.dtype, shape: this.shape, offset: -this.#begin });
         block.ready = done;
       }
       await block.ready;

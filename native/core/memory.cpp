@@ -43,12 +43,44 @@ void* Memory::allocate_or_trim(size_t bytes, Ticket finished) {
   return allocate(bytes);
 }
 
-void* Memory::take(size_t bytes) {
-  if (stream_.closed()) throw Error(ErrorCode::kDisposed, "the device is closed");
+void Memory::insist(size_t bytes, const std::function<void()>& allocate) {
   // Before anything waits: emptying the pool cannot help.
   if (bytes > total_)
     throw Error(ErrorCode::kMemory, "the device has " + std::to_string(total_) +
                                         " bytes, and not " + std::to_string(bytes));
+  const auto is_short = [&] {
+    try {
+      allocate();
+      return false;
+    } catch (const Error& e) {
+      if (e.code != ErrorCode::kMemory) throw;
+      return true;
+    }
+  };
+  if (!is_short()) return;
+  trim(stream_.finished(), 0);
+  if (!is_short()) return;
+  // The last resort: blocks that queued work still uses come free in stream order.
+  auto trimmed = std::make_shared<Reply<bool>>();
+  stream_.submit_always([this, sender = std::make_shared<Reply<bool>::Sender>(trimmed)] {
+    const auto answer = [&] {
+      trim(stream_.finished(), 0);  // not what later work, of another thread, may use
+      sender->send(true);
+    };
+    try {
+      let_go_();
+    } catch (...) {
+      answer();
+      throw;
+    }
+    answer();
+  });
+  trimmed->await();
+  allocate();
+}
+
+void* Memory::take(size_t bytes) {
+  if (stream_.closed()) throw Error(ErrorCode::kDisposed, "the device is closed");
   void* data = nullptr;
   {
     std::lock_guard lock(mutex_);
@@ -58,30 +90,7 @@ void* Memory::take(size_t bytes) {
       blocks_.find(data)->second = pool_.extract(at);
     }
   }
-  if (!data) {
-    try {
-      data = allocate_or_trim(bytes, stream_.finished());
-    } catch (const Error& e) {
-      if (e.code != ErrorCode::kMemory) throw;
-      // The last resort: blocks that queued work still uses come free in stream order.
-      auto trimmed = std::make_shared<Reply<bool>>();
-      stream_.submit_always([this, sender = std::make_shared<Reply<bool>::Sender>(trimmed)] {
-        const auto answer = [&] {
-          trim(stream_.finished(), 0);  // not what later work, of another thread, may use
-          sender->send(true);
-        };
-        try {
-          let_go_();
-        } catch (...) {
-          answer();
-          throw;
-        }
-        answer();
-      });
-      trimmed->await();
-      data = allocate(bytes);
-    }
-  }
+  if (!data) insist(bytes, [&] { data = allocate(bytes); });
   std::lock_guard lock(mutex_);
   ++live_;
   bytes_ += int64_t(bytes);
@@ -106,14 +115,15 @@ void Memory::give(void* data, size_t bytes) {
   trim(stream_.finished(), most);
 }
 
-Memory::SharedPlace Memory::hold(SharedMemory memory) {
+Memory::SharedPlace Memory::hold(const std::function<Shared()>& make) {
   if (stream_.closed()) throw Error(ErrorCode::kDisposed, "the device is closed");
-  std::list<Shared> one;
-  one.push_back({std::move(memory)});
-  std::lock_guard lock(mutex_);
+  std::list<Shared> one(1);
+  std::shared_lock open(open_);
   if (released_) throw Error(ErrorCode::kDisposed, "the device is closed");
+  one.front() = make();
+  std::lock_guard lock(mutex_);
   ++live_;
-  bytes_ += int64_t(one.front().memory.bytes());
+  bytes_ += int64_t(one.front().bytes);
   peak_ = std::max(peak_, bytes_);
   shared_.splice(shared_.begin(), one);
   return shared_.begin();
@@ -124,7 +134,7 @@ void Memory::let_go(SharedPlace place) noexcept {
     std::lock_guard lock(mutex_);
     --live_;
     if (released_) return;
-    bytes_ -= int64_t(place->memory.bytes());
+    bytes_ -= int64_t(place->bytes);
     place->ticket = stream_.last();
     leaving_.splice(leaving_.end(), shared_, place);
   }
@@ -168,7 +178,7 @@ void Memory::release_all() {
   for (auto& [data, node] : blocks_)
     backend_.release(handle_, data);  // also of tensors that outlive the device
   blocks_.clear();
-  for (const Shared& shared : shared_) bytes_ -= int64_t(shared.memory.bytes());
+  for (const Shared& shared : shared_) bytes_ -= int64_t(shared.bytes);
   shared_.clear();
   leaving_.clear();
   pool_.clear();

@@ -1,12 +1,13 @@
 // The memory of one device: a pool of freed blocks, counters, and recovery when the backend has no
 // more.
 #pragma once
+#include <functional>
 #include <list>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
 
-#include "core/shared_memory.h"
+#include "core/backend.h"
 #include "core/stream.h"
 
 namespace orthokit {
@@ -31,17 +32,22 @@ class Memory {
   // A block for a tensor: from the pool, else from the backend. Not on the stream's thread.
   void* take(size_t bytes);
   void give(void* data, size_t bytes);  // queued work may still use it; any thread
-  // Memory that other processes map, too: while it is held it counts as that of a tensor.
+  // Memory that other processes map, too: while it is held it counts as that of a tensor. The owner
+  // goes on the stream's thread.
   struct Shared {
-    SharedMemory memory;
+    std::shared_ptr<void> owner;
+    size_t bytes = 0;
     Ticket ticket = 0;  // the last work that may use it
   };
   using SharedPlace = std::list<Shared>::iterator;
-  SharedPlace hold(SharedMemory memory);
+  SharedPlace hold(const std::function<Shared()>& make);
   void let_go(SharedPlace place) noexcept;  // queued work may still use it; any thread
-  void* allocate_scratch(size_t bytes);     // on the thread that runs the work; until release
-  void release_scratch(void* data);         // the same
-  void release_all();                       // on the stream's thread, at its end
+  // Calls `allocate`; if it finds too little memory, again once the pool has been emptied, and once
+  // more behind queued work. Not on the stream's thread.
+  void insist(size_t bytes, const std::function<void()>& allocate);
+  void* allocate_scratch(size_t bytes);  // on the thread that runs the work; until release
+  void release_scratch(void* data);      // the same
+  void release_all();                    // on the stream's thread, at its end
   MemoryUse use() const;
   static size_t rounded(size_t bytes);  // the size class: sizes that differ by little share blocks
 

@@ -112,6 +112,17 @@ Backend make_table(const std::vector<KernelEntry>& kernels) {
             return guarded(failure, [&] { stream_of(handle).graphs().end_step(); });
           },
       .graph_use = [](void* handle, GraphUse* use) { *use = stream_of(handle).graphs().use(); },
+      .allocate_shared =
+          [](void* handle, size_t bytes, void** data, SharedName* name, Failure* failure) {
+            return guarded(failure,
+                           [&] { *data = stream_of(handle).allocate_shared(bytes, *name); });
+          },
+      .attach =
+          [](void* handle, const SharedName* name, void** data, Failure* failure) {
+            return guarded(failure, [&] { *data = stream_of(handle).attach(*name); });
+          },
+      .release_shared = [](void* handle, void* data) { stream_of(handle).release_shared(data); },
+      .detach = [](void* handle, void* data) { stream_of(handle).detach(data); },
       .kernels = kernels.data(),
       .kernel_count = int64_t(kernels.size()),
   };

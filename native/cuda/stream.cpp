@@ -128,6 +128,15 @@ cudaError_t Stream::try_allocate(void** data, size_t bytes) {
   return status;
 }
 
+void Stream::refuse_memory(size_t bytes) {
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  throw Error(ErrorCode::kMemory,
+              "the device has no memory for " + std::to_string(bytes) +
+                  " bytes: " + std::to_string(free) + " of " + std::to_string(total) + " are free",
+              int32_t(cudaErrorMemoryAllocation));
+}
+
 void* Stream::allocate(size_t bytes) {
   check(cudaSetDevice(device_), "cudaSetDevice");
   void* data = nullptr;
@@ -137,14 +146,7 @@ void* Stream::allocate(size_t bytes) {
     synchronize();
     status = try_allocate(&data, bytes);
   }
-  if (status == cudaErrorMemoryAllocation) {
-    size_t free = 0, total = 0;
-    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    throw Error(ErrorCode::kMemory,
-                "the device has no memory for " + std::to_string(bytes) + " bytes: " +
-                    std::to_string(free) + " of " + std::to_string(total) + " are free",
-                int32_t(status));
-  }
+  if (status == cudaErrorMemoryAllocation) refuse_memory(bytes);
   check(status, pool_ ? "cudaMallocAsync" : "cudaMalloc");
   return data;
 }
@@ -160,8 +162,10 @@ void Stream::release(void* data) noexcept {
 void Stream::copy(void* to, const void* from, size_t bytes, Transfer direction) {
   if (direction == Transfer::kToDevice)
     staging_.upload(to, from, bytes);
-  else
+  else if (direction == Transfer::kToHost)
     staging_.download(to, from, bytes);
+  else
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "cudaMemcpyAsync");
 }
 
 void Stream::synchronize() {

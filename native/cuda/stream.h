@@ -61,6 +61,11 @@ class Stream {
   void* allocate(size_t bytes);       // any thread
   void release(void* data) noexcept;  // any thread; work in the stream may still use it
   void copy(void* to, const void* from, size_t bytes, Transfer);
+  // Memory that other processes open by its name: sharing.cpp.
+  void* allocate_shared(size_t bytes, SharedName&);  // any thread
+  void* attach(const SharedName&);                   // any thread
+  void release_shared(void* data) noexcept;
+  void detach(void* data) noexcept;
   void synchronize();
 
   // Of the device's time: two moments in the stream's order, and the seconds between them, for
@@ -71,6 +76,8 @@ class Stream {
  private:
   void* scratch_bytes(size_t bytes);
   cudaError_t try_allocate(void** data, size_t bytes);
+  [[noreturn]] static void refuse_memory(size_t bytes);
+  void finish() noexcept;  // all that was queued
   const int device_;
   Services services_;
   cudaStream_t stream_;

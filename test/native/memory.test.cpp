@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <future>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "gate.h"
@@ -307,4 +309,80 @@ TEST_CASE(
     }
     pool.stream.join();
   }
+}
+
+namespace {
+Memory::Shared shared_by(std::function<void()> end, size_t bytes) {
+  static char data;
+  return {{&data, [end = std::move(end)](void*) { end(); }}, bytes};
+}
+}  // namespace
+
+TEST_CASE("shared memory ends on the stream's thread, behind the work that was queued") {
+  Pool pool;
+  std::atomic<int> works{0}, works_at_end{-1};
+  std::thread::id ended_on;
+  const auto place = pool.memory.hold([&] {
+    return shared_by([&] { ended_on = std::this_thread::get_id(), works_at_end = works.load(); },
+                     100);
+  });
+  CHECK(pool.memory.use().live == 1);
+  CHECK(pool.memory.use().bytes == 100);
+  for (int i = 0; i < 3; ++i)
+    pool.stream.submit(
+        [&] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));
+          ++works;
+        },
+        0);
+  pool.memory.let_go(place);
+  CHECK(pool.memory.use().live == 0);
+  CHECK(pool.memory.use().bytes == 0);
+  pool.finish();
+  pool.finish();
+  CHECK(works_at_end == 3);
+  CHECK(ended_on != std::this_thread::get_id());
+}
+
+TEST_CASE("shared memory that is still held ends with the device, and none is made from then on") {
+  int ends = 0;
+  Pool pool;
+  const auto make = [&] { return shared_by([&] { ++ends; }, 100); };
+  const auto place = pool.memory.hold(make);
+  CHECK_THROWS_AS(pool.memory.hold([]() -> Memory::Shared { throw Error(ErrorCode::kIo, "none"); }),
+                  Error);
+  CHECK(pool.memory.use().live == 1);
+  pool.stream.halt();
+  CHECK(ends == 1);
+  CHECK_THROWS_AS(pool.memory.hold(make), Error);
+  pool.memory.let_go(place);
+  CHECK(ends == 1);
+  CHECK(pool.memory.use().live == 0);
+  CHECK(pool.memory.use().bytes == 0);
+}
+
+TEST_CASE("who insists on memory gets what the pool keeps, also behind queued work") {
+  Pool pool;
+  int calls = 0;
+  const auto fail = [&](int times) {
+    return [&calls, times] {
+      if (++calls <= times) throw Error(ErrorCode::kMemory, "none");
+    };
+  };
+  pool.memory.give(pool.memory.take(kMegabyte), kMegabyte);
+  pool.finish();
+  pool.memory.insist(1, fail(1));
+  CHECK(calls == 2);
+  CHECK(pool.memory.use().pooled == 0);
+  CHECK(pool.let_go == 0);
+  calls = 0;
+  pool.memory.insist(1, fail(2));
+  CHECK(calls == 3);
+  CHECK(pool.let_go == 1);
+  calls = 0;
+  CHECK_THROWS_AS(pool.memory.insist(1, fail(3)), Error);
+  CHECK(calls == 3);
+  calls = 0;
+  CHECK_THROWS_AS(pool.memory.insist(size_t(1) << 41, fail(0)), Error);
+  CHECK(calls == 0);
 }

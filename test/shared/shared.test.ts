@@ -1,13 +1,13 @@
 // Devices: cpu
 // Memory that several processes map: what one writes the others see, whoever made it; what ends, and what is refused.
-import { fork, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'; // biome-ignore format: one line
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, Muon, type SharedHandle, Tensor } from '../../lib/index.ts';
+import { Device, Muon, type SharedHandle, type SharedHostHandle, Tensor } from '../../lib/index.ts';
 import { settledMemory } from '../support/settled.ts';
+import { Peer } from './peer.ts';
 
 const device = Device.open('cpu', { threads: 2 });
 afterAll(() => device.close());
@@ -20,6 +20,8 @@ const codeOf = (call: () => unknown): string => {
   }
   return 'nothing';
 };
+/** The handle of a memfd. */
+const shareHost = async (tensor: Tensor) => (await tensor.share()) as SharedHostHandle;
 const sent = (handle: SharedHandle): SharedHandle => JSON.parse(JSON.stringify(handle));
 
 describe('a tensor that is shared', () => {
@@ -90,7 +92,7 @@ describe('a tensor that is shared', () => {
   it('gives its memory and its descriptor back, after the work that was queued', async () => {
     const { live, bytes } = await settledMemory(device);
     const x = Tensor.zeros(device, [1000, 1000]);
-    const { fd, name } = await x.share();
+    const { fd, name } = await shareHost(x);
     const link = `/proc/self/fd/${fd}`;
     expect(readlinkSync(link)).toBe(`/memfd:${name} (deleted)`);
     expect(statSync(link).mode & 0o777).toBe(0o600);
@@ -128,7 +130,7 @@ describe('a tensor that is shared', () => {
 describe('a handle', () => {
   it('says nothing that cannot be', async () => {
     using x = Tensor.zeros(device, [4]);
-    const good = await x.share();
+    const good = await shareHost(x);
     const wrong: object[] = [
       { dtype: 'f8' },
       { dtype: undefined },
@@ -160,6 +162,8 @@ describe('a handle', () => {
       { offset: 4 },
       { offset: -4 },
       { path: '/dev/mem' },
+      { cuda: `${'A'.repeat(86)}==` },
+      { uuid: '00000000-0000-0000-0000-000000000000' },
     ];
     for (const change of wrong)
       expect([change, codeOf(() => Tensor.fromShared(device, { ...good, ...change } as never))]).toEqual([
@@ -178,7 +182,7 @@ describe('a handle', () => {
     const fd = openSync(file, 'r+');
     using x = Tensor.zeros(device, [4]);
     using y = Tensor.zeros(device, [4]);
-    const [good, other] = [await x.share(), await y.share()];
+    const [good, other] = [await shareHost(x), await shareHost(y)];
     const codes = (change: object) => codeOf(() => Tensor.fromShared(device, { ...good, ...change }));
     expect(codes({ fd })).toBe('ERR_FORMAT');
     expect(codes({ fd: other.fd })).toBe('ERR_FORMAT');
@@ -233,20 +237,16 @@ describe('a handle', () => {
 });
 
 describe('two processes', () => {
-  const child = () =>
-    fork(path.join(import.meta.dirname, 'child.mjs'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-
   it('see what either writes; when one is killed the other goes on', async () => {
-    const other = child();
-    const [{ handle }] = (await once(other, 'message')) as [{ handle: SharedHandle }];
+    const peer = new Peer('cpu');
+    const handle = await peer.share([1, 2, 3, 4]);
     const theirs = Tensor.fromShared(device, handle);
     expect(await theirs.read()).toEqual(Float32Array.of(1, 2, 3, 4));
     using ours = Tensor.zeros(device, [4]);
-    other.send({ handle: await ours.share() });
-    await once(other, 'message');
+    await peer.tell({ open: await ours.share() });
+    await peer.tell({ write: [5, 6, 7, 8] });
     expect(await ours.read()).toEqual(Float32Array.of(5, 6, 7, 8));
-    other.kill('SIGKILL');
-    await once(other, 'exit');
+    await peer.kill();
     expect(await theirs.read()).toEqual(Float32Array.of(1, 2, 3, 4));
     theirs.write(Float32Array.of(0, 0, 0, 1));
     expect(await theirs.read()).toEqual(Float32Array.of(0, 0, 0, 1));

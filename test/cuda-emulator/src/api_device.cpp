@@ -40,6 +40,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   cudaDeviceProp& p = *properties;
   p = {};
   std::snprintf(p.name, sizeof p.name, "orthokit CUDA emulator");
+  std::snprintf(p.uuid.bytes, sizeof p.uuid.bytes, "cudaemu");
+  p.uuid.bytes[sizeof p.uuid.bytes - 1] = char(device);
   p.totalGlobalMem = options().memory;
   p.sharedMemPerBlock = kSharedWithoutAsking;
   p.sharedMemPerBlockOptin = most_shared();

@@ -25,15 +25,15 @@ Pool& pool_of(int device) {
   return pools[device];
 }
 
-cudaError_t allocate_into(void** p, size_t bytes) {
+cudaError_t allocate_into(void** p, size_t bytes, Origin origin) {
   *p = nullptr;
   if (bytes == 0) return cudaSuccess;
   const int device = current_device();
-  *p = allocate(device, bytes);
+  *p = allocate(device, bytes, origin);
   if (!*p && !capturing()) {
     // Memory that queued work still has to return counts as there, as in CUDA's pools.
     drain_all();
-    if (sticky() == cudaSuccess) *p = allocate(device, bytes);
+    if (sticky() == cudaSuccess) *p = allocate(device, bytes, origin);
   }
   if (!*p) return answer(sticky() != cudaSuccess ? sticky() : cudaErrorMemoryAllocation);
   Pool& pool = pool_of(device);
@@ -142,7 +142,7 @@ cudaError_t cudaMalloc(void** p, size_t bytes) {
   *p = nullptr;
   ORTHOKIT_EMULATOR_ENTER("cudaMalloc");
   ORTHOKIT_EMULATOR_REFUSE_IN_CAPTURE("cudaMalloc");
-  return allocate_into(p, bytes);
+  return allocate_into(p, bytes, Origin::kMalloc);
 }
 cudaError_t cudaFree(void* p) {
   if (!p) return cudaSuccess;
@@ -160,7 +160,7 @@ cudaError_t cudaMallocAsync(void** p, size_t bytes, cudaStream_t stream) {
     finding(cudaErrorNotSupported, "stream-ordered allocation in a captured graph");
     return answer(cudaErrorNotSupported);
   }
-  return allocate_into(p, bytes);
+  return allocate_into(p, bytes, Origin::kPool);
 }
 cudaError_t cudaFreeAsync(void* p, cudaStream_t stream) {
   if (!p) return cudaSuccess;

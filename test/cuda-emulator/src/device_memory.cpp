@@ -1,6 +1,7 @@
 #include "device_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -9,14 +10,18 @@
 
 #include "options.h"
 #include "shadow.h"
+#include "shared_blocks.h"
 
 namespace cudaemu {
 namespace {
 
 constexpr size_t kAlignment = 256;  // what CUDA promises; also the unwritable gap behind each range
 
-size_t rounded(size_t bytes) {
-  return (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+size_t rounded(size_t bytes, size_t unit = kAlignment) {
+  return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit;
+}
+size_t unit_of(Origin origin) {
+  return origin == Origin::kPool ? kAlignment : size_t(sysconf(_SC_PAGESIZE));
 }
 
 struct Device {
@@ -52,18 +57,33 @@ void reserve() {
     m.devices.push_back({at, at + m.of_each, at});
 }
 
-// The first place in [from, to) with room for `need` bytes and a gap on both sides.
-char* find_room(char* from, char* to, size_t need) {
+char* aligned(char* at, size_t unit) {
+  return at + (unit - reinterpret_cast<uintptr_t>(at) % unit) % unit;
+}
+
+// The first place in [from, to) with room for `need` bytes and a gap on both sides, at a multiple of
+// the unit.
+char* find_room(char* from, char* to, size_t need, size_t unit) {
   auto& live = memory().live;
-  char* at = from;
+  char* at = aligned(from, unit);
+  const auto pass = [&](const Allocation& other) {
+    at = std::max(at, aligned(other.start + other.room + kAlignment, unit));
+  };
   auto next = live.lower_bound(at);
-  if (next != live.begin()) {
-    const Allocation& before = std::prev(next)->second;
-    at = std::max(at, before.start + rounded(before.bytes) + kAlignment);
-  }
-  for (; next != live.end() && next->first < at + need + kAlignment; ++next)
-    at = next->first + rounded(next->second.bytes) + kAlignment;
+  if (next != live.begin()) pass(std::prev(next)->second);
+  for (; next != live.end() && next->first < at + need + kAlignment; ++next) pass(next->second);
   return at + need + kAlignment <= to ? at : nullptr;
+}
+
+// Addresses for a new block; null: there are none.
+const Allocation* place(int device, size_t bytes, Origin origin) {
+  Device& d = memory().devices[size_t(device)];
+  const size_t unit = unit_of(origin), room = rounded(bytes, unit);
+  char* at = find_room(d.cursor, d.end, room, unit);
+  if (!at) at = find_room(d.begin, d.end, room, unit);
+  if (!at) return nullptr;
+  d.cursor = at + room + kAlignment;
+  return &(memory().live[at] = {at, bytes, room, ++memory().allocations, device, origin});
 }
 
 }  // namespace
@@ -74,7 +94,7 @@ int device_of(const void* p) {
   return int(size_t(static_cast<const char*>(p) - memory().start) / memory().of_each);
 }
 
-void* allocate(int device, size_t bytes) {
+void* allocate(int device, size_t bytes, Origin origin) {
   reserve();
   Device& d = memory().devices[size_t(device)];
   const size_t need = rounded(bytes);
@@ -82,16 +102,13 @@ void* allocate(int device, size_t bytes) {
   constexpr size_t kLap = size_t(128) << 20;
   if (d.cursor > d.begin + kLap && d.used < kLap / 2) d.cursor = d.begin;
   if (bytes > options().memory || d.used + need > options().memory) return nullptr;
-  char* at = find_room(d.cursor, d.end, need);
-  if (!at) at = find_room(d.begin, d.end, need);
-  if (!at) return nullptr;
-  d.cursor = at + need + kAlignment;
+  const Allocation* allocation = place(device, bytes, origin);
+  if (!allocation) return nullptr;
   d.used += need;
-  memory().live[at] = {at, bytes, ++memory().allocations, device};
   const DeviceAccess access;
-  std::memset(at, 0xff, bytes);
-  if (checking()) shadow_allocate(at, bytes);
-  return at;
+  std::memset(allocation->start, 0xff, bytes);
+  if (checking()) shadow_allocate(allocation->start, bytes);
+  return allocation->start;
 }
 
 cudaError_t release(void* p) {
@@ -101,17 +118,55 @@ cudaError_t release(void* p) {
     finding(cudaErrorInvalidValue, "free of %p, which is not the start of a live allocation", p);
     return cudaErrorInvalidValue;
   }
+  if (found->second.origin == Origin::kOtherProcess) {
+    finding(cudaErrorInvalidValue, "free of %p, which is memory of another process", p);
+    return cudaErrorInvalidValue;
+  }
   const Allocation allocation = found->second;
   live.erase(found);
   memory().devices[size_t(allocation.device)].used -= rounded(allocation.bytes);
   const DeviceAccess access;
   std::memset(p, 0xdd, allocation.bytes);
+  if (end_sharing(allocation.start)) map_pages(allocation, -1, 0);
   if (checking()) shadow_free(p, allocation.bytes);
   return cudaSuccess;
 }
 
 void release_all() {
-  while (!memory().live.empty()) release(memory().live.begin()->first);
+  while (!memory().live.empty()) {
+    const Allocation& first = memory().live.begin()->second;
+    if (first.origin == Origin::kOtherProcess)
+      close_block(first.start);
+    else
+      release(first.start);
+  }
+}
+
+void map_pages(const Allocation& allocation, int file, size_t offset) {
+  const int kind = file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+  const DeviceAccess access;
+  if (mmap(allocation.start, allocation.room, PROT_READ | PROT_WRITE, kind | MAP_FIXED, file,
+           off_t(offset)) == MAP_FAILED)
+    stop_process("no mapping of %zu bytes of device memory", allocation.room);
+}
+
+void* open_pages(int device, size_t bytes, int file, size_t offset) {
+  reserve();
+  const Allocation* allocation = place(device, bytes, Origin::kOtherProcess);
+  if (!allocation) return nullptr;
+  map_pages(*allocation, file, offset);
+  if (checking()) {
+    shadow_allocate(allocation->start, bytes);
+    shadow_write(allocation->start, bytes);
+  }
+  return allocation->start;
+}
+
+void close_pages(void* p) {
+  const Allocation allocation = memory().live.at(static_cast<char*>(p));
+  memory().live.erase(allocation.start);
+  map_pages(allocation, -1, 0);
+  if (checking()) shadow_free(p, allocation.bytes);
 }
 
 const Allocation* find_allocation(const void* p) {

@@ -142,6 +142,8 @@ constexpr Words kWords[] = {
     ORTHOKIT_EMULATOR_WORDS(cudaErrorInvalidDeviceFunction, "invalid device function"),
     ORTHOKIT_EMULATOR_WORDS(cudaErrorNoDevice, "no CUDA-capable device is detected"),
     ORTHOKIT_EMULATOR_WORDS(cudaErrorInvalidDevice, "invalid device ordinal"),
+    ORTHOKIT_EMULATOR_WORDS(cudaErrorDeviceUninitialized, "invalid device context"),
+    ORTHOKIT_EMULATOR_WORDS(cudaErrorMapBufferObjectFailed, "mapping of buffer object failed"),
     ORTHOKIT_EMULATOR_WORDS(cudaErrorNoKernelImageForDevice,
                             "no kernel image is available for execution on the device"),
     ORTHOKIT_EMULATOR_WORDS(cudaErrorECCUncorrectable, "uncorrectable ECC error encountered"),

@@ -17,6 +17,8 @@ enum cudaError {
   cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorDeviceUninitialized = 201,
+  cudaErrorMapBufferObjectFailed = 205,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorECCUncorrectable = 214,
   cudaErrorInvalidResourceHandle = 400,
@@ -85,6 +87,17 @@ enum cudaMemPoolAttr {
   cudaMemPoolAttrUsedMemCurrent = 7,
   cudaMemPoolAttrUsedMemHigh = 8
 };
+enum cudaMemoryType {
+  cudaMemoryTypeUnregistered = 0,
+  cudaMemoryTypeHost = 1,
+  cudaMemoryTypeDevice = 2,
+  cudaMemoryTypeManaged = 3
+};
+enum cudaDriverEntryPointQueryResult {
+  cudaDriverEntryPointSuccess = 0,
+  cudaDriverEntryPointSymbolNotFound = 1,
+  cudaDriverEntryPointVersionNotSufficent = 2
+};
 enum cudaLaunchAttributeID { cudaLaunchAttributeIgnore = 0, cudaLaunchAttributeCooperative = 2 };
 enum {
   cudaStreamDefault = 0,
@@ -92,7 +105,10 @@ enum {
   cudaEventDefault = 0,
   cudaEventBlockingSync = 1,
   cudaEventDisableTiming = 2,
-  cudaHostAllocDefault = 0
+  cudaHostAllocDefault = 0,
+  cudaIpcMemLazyEnablePeerAccess = 1,
+  cudaEnableDefault = 0,
+  CUDA_IPC_HANDLE_SIZE = 64
 };
 
 namespace cudaemu {
@@ -111,8 +127,13 @@ typedef cudaemu::GraphNode* cudaGraphNode_t;
 typedef cudaemu::Pool* cudaMemPool_t;
 typedef void (*cudaHostFn_t)(void*);
 
+struct CUuuid_st {
+  char bytes[16];
+};
+typedef CUuuid_st cudaUUID_t;
 struct cudaDeviceProp {
   char name[256];
+  cudaUUID_t uuid;
   size_t totalGlobalMem, sharedMemPerBlock, sharedMemPerBlockOptin, sharedMemPerMultiprocessor;
   int major, minor, multiProcessorCount, warpSize, maxThreadsPerBlock, maxThreadsPerMultiProcessor,
       regsPerMultiprocessor, l2CacheSize, cooperativeLaunch, concurrentKernels;
@@ -130,6 +151,17 @@ struct cudaLaunchConfig_t {
   cudaStream_t stream;
   cudaLaunchAttribute* attrs;
   unsigned numAttrs;
+};
+
+struct cudaIpcMemHandle_st {
+  char reserved[CUDA_IPC_HANDLE_SIZE];
+};
+typedef cudaIpcMemHandle_st cudaIpcMemHandle_t;
+struct cudaPointerAttributes {
+  cudaMemoryType type;
+  int device;
+  void *devicePointer, *hostPointer;
+  long reserved[8];
 };
 
 struct cudaKernelNodeParams {
@@ -168,6 +200,13 @@ ORTHOKIT_EMULATOR_API cudaError_t cudaMemcpy2DAsync(void*, size_t, const void*, 
                                                     size_t, cudaMemcpyKind, cudaStream_t);
 ORTHOKIT_EMULATOR_API cudaError_t cudaMemset(void*, int, size_t);
 ORTHOKIT_EMULATOR_API cudaError_t cudaMemsetAsync(void*, int, size_t, cudaStream_t);
+
+ORTHOKIT_EMULATOR_API cudaError_t cudaIpcGetMemHandle(cudaIpcMemHandle_t*, void*);
+ORTHOKIT_EMULATOR_API cudaError_t cudaIpcOpenMemHandle(void**, cudaIpcMemHandle_t, unsigned);
+ORTHOKIT_EMULATOR_API cudaError_t cudaIpcCloseMemHandle(void*);
+ORTHOKIT_EMULATOR_API cudaError_t cudaPointerGetAttributes(cudaPointerAttributes*, const void*);
+ORTHOKIT_EMULATOR_API cudaError_t cudaGetDriverEntryPointByVersion(
+    const char*, void**, unsigned, unsigned long long, cudaDriverEntryPointQueryResult* = nullptr);
 
 ORTHOKIT_EMULATOR_API cudaError_t cudaStreamCreateWithFlags(cudaStream_t*, unsigned);
 ORTHOKIT_EMULATOR_API cudaError_t cudaStreamDestroy(cudaStream_t);
