@@ -11,8 +11,8 @@ using Numbers = std::vector<double>;
 
 // Of the terms of each energy in the last run, which cancel: it may be near 0. Of weights: a share
 // that mean shift found changes by rounding of its row's distance over 2σ², one of a soft mean by
-// that of z, which is judged as shares of 1.
-thread_local Numbers energy_terms, weight_terms;
+// that of its exponent.
+thread_local Numbers energy_terms, weight_terms, share_terms;
 // Tasks of the last run in which rounding decides a label, and so which clusters vanish.
 thread_local std::vector<bool> is_open;
 
@@ -154,6 +154,13 @@ struct PlainRound {
       if (moved <= ClusterRound::kShiftTolerance * ClusterRound::kShiftTolerance) return;
     }
   }
+  // An exponential's rounding is of its exponent, in which each step has lambda times the shares of
+  // its row's neighbours.
+  double terms_of_share(double share, int64_t row) const {
+    double degree = 0;
+    for (int64_t j = 0; j < n; ++j) degree += w[size_t(row * n + j)];
+    return share > 0 ? share * (1 - std::log(share) + op.lambda * degree * double(op.steps())) : 0;
+  }
   void run() const {
     const Costs costs_of_all = costs();
     const Numbers& a = costs_of_all.values;
@@ -174,7 +181,7 @@ struct PlainRound {
     for (int64_t i = 0; i < n; ++i) {
       const auto first = z.begin() + i * k, largest = std::max_element(first, first + k);
       chosen.push_back(largest - first);
-      for (auto other = first; other < first + k; ++other)
+      for (auto other = first; i >= op.fixed_rows() && other < first + k; ++other)
         if (other != largest && *largest - *other <= margin()) is_open[size_t(task)] = true;
       members[size_t(chosen.back())].push_back(i);
     }
@@ -183,6 +190,8 @@ struct PlainRound {
     double* labels = values(op.labels) + task * n;
     if (missing > 0 && labels[0] >= 0) return;
     std::ranges::copy(z, kept), std::ranges::copy(chosen, labels);
+    for (size_t i = 0; i < z.size(); ++i)
+      share_terms[size_t(task * n * k) + i] = terms_of_share(z[i], int64_t(i) / k);
     if (missing > 0 || op.update == CenterUpdate::kNone) return;
     for (int64_t c = 0; c < k; ++c) {
       double *center = weights + c * n, sum = 0;
@@ -196,7 +205,8 @@ struct PlainRound {
       for (int64_t i = 0; i < n; ++i) {
         center[i] /= sum;
         if (op.update == CenterUpdate::kSoft)
-          weight_terms[size_t((task * k + c) * n + i)] = (1 + center[i] * double(n)) / sum;
+          weight_terms[size_t((task * k + c) * n + i)] =
+              center[i] > 0 ? center[i] * (1 - std::log(center[i])) : 0;
       }
     }
   }
@@ -207,18 +217,17 @@ struct PlainRound {
 static void cluster_round(const ClusterRound& op) {
   energy_terms.assign(size_t(op.energies.size()), 0.0);
   weight_terms.assign(size_t(op.weights.size()), 0.0);
+  share_terms.assign(size_t(op.z.size()), 0.0);
   is_open.assign(size_t(op.tasks()), false);
   for (int64_t t = 0; op.rows() > 0 && t < op.tasks(); ++t)
     if (!op.active || values(op.active)[t] != 0) PlainRound(op, t).run();
 }
 ORTHOKIT_REFERENCE(ClusterRound, cluster_round, growth_of_sum(op.rows() * op.clusters()));
 
-// z is judged as shares of a row, which are 1 together: a round multiplies relative differences of
-// small ones by lambda times the degree.
 static Numbers terms_of(const ClusterRound& op, std::string_view tensor) {
   Numbers terms;
   if (tensor == "energies") return energy_terms;
-  if (tensor == "z") terms.assign(size_t(op.z.size()), 1.0);
+  if (tensor == "z") terms = share_terms;
   if (tensor == "weights") terms = weight_terms;
   if (tensor == "labels") terms.assign(size_t(op.labels.size()), 0.0);
   if (tensor == "vanished") terms.assign(size_t(op.vanished.size()), 0.0);
