@@ -114,7 +114,9 @@ void* Stream::attach(const SharedName& name) {
     cudaPointerAttributes about;
     check(cudaPointerGetAttributes(&about, data), "cudaPointerGetAttributes");
     if (about.type != cudaMemoryTypeDevice || about.device != device_)
-      throw Error(ErrorCode::kFormat, "the memory must be of the GPU that the handle says");
+      throw Error(ErrorCode::kFormat,
+                  "the memory must be of the GPU that the handle says, got some of device " +
+                      std::to_string(about.device));
     if (const size_t room = room_at(data); room < size_t(name.bytes))
       throw Error(ErrorCode::kFormat, "the memory must have " + std::to_string(name.bytes) +
                                           " bytes as the handle says, got " + std::to_string(room));
