@@ -1,6 +1,7 @@
 #include "ops/clustering/cluster_round.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "bench/reference/reference.h"
 
@@ -155,8 +156,10 @@ struct PlainRound {
     }
   }
   // An exponential's rounding is of its exponent, in which each step has lambda times the shares of
-  // its row's neighbours.
+  // its row's neighbours. The smallest, about where normal numbers end, may be 0.
   double terms_of_share(double share, int64_t row) const {
+    constexpr double kSmallest = 4 * std::numeric_limits<double>::min();
+    if (share > 0 && share < kSmallest) return kSmallest * 0x1p53;
     double degree = 0;
     for (int64_t j = 0; j < n; ++j) degree += w[size_t(row * n + j)];
     return share > 0 ? share * (1 - std::log(share) + op.lambda * degree * double(op.steps())) : 0;
@@ -206,7 +209,7 @@ struct PlainRound {
         center[i] /= sum;
         if (op.update == CenterUpdate::kSoft)
           weight_terms[size_t((task * k + c) * n + i)] =
-              center[i] > 0 ? center[i] * (1 - std::log(center[i])) : 0;
+              terms_of_share(z[size_t(i * k + c)], i) / sum;
       }
     }
   }
