@@ -32,8 +32,8 @@ using std::chrono::seconds;
 
 // Who ends without a word ends its connections, too: core has this long to find out who it was.
 constexpr auto kGrace = seconds(1);
-// NCCL may wait for ranks of the same machine while it gives up; they may be gone. A launcher leaves
-// the others three seconds to say so.
+// NCCL may wait for ranks of the same machine while it gives up; they may be gone. A launcher
+// leaves the others three seconds to say so.
 constexpr auto kAbortPatience = seconds(1);
 constexpr int kLeastVersion = 21400;
 
