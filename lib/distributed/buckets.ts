@@ -1,6 +1,6 @@
 // Tensors travel in buckets: arrays of one dtype in the process's memory, into which tensors are read and from which
 // they are written. Two a dtype and device: one travels while the next is filled. Where an engine moves tensors between
-// devices by itself, buckets are tensors: see device-buckets.ts.
+// devices by itself, buckets are tensors: see device-moving.ts.
 import type { Device } from '../core/device.ts';
 import { arrays, type Dtype } from '../core/dtypes.ts';
 import { OrthokitError } from '../core/errors.ts';

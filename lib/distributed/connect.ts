@@ -35,14 +35,18 @@ const schema: Schema<Resolved<ConnectOptions>> = {
 const sizes = ['OMPI_COMM_WORLD_SIZE', 'PMI_SIZE'];
 const marks = [...sizes, 'PMIX_RANK', 'PMI_RANK', 'PMI_FD'];
 
+function checkEngine(where: string, engine: EngineName): void {
+  if (Object.hasOwn(plugins, engine)) return;
+  const names = Object.keys(plugins).join(', ');
+  throw new OrthokitError('ERR_ARGUMENT', `${where}: engine must be one of ${names}, got ${engine}`);
+}
+
 /**
  * Why an engine cannot be used here, in words a person can act on; undefined where it can.
  * @throws ERR_ARGUMENT for what is no engine
  */
 export function unavailable(engine: EngineName): string | undefined {
-  const names: readonly string[] = ['mpi', 'gloo', 'nccl'];
-  if (!names.includes(engine))
-    throw new OrthokitError('ERR_ARGUMENT', `unavailable: engine must be one of ${names.join(', ')}, got ${engine}`);
+  checkEngine('unavailable', engine);
   const { reason } = native.group.engine(engine);
   return reason && `${reason}: compile it with \`npx orthokit build --${engine}\``;
 }
@@ -53,11 +57,7 @@ export function unavailable(engine: EngineName): string | undefined {
  * @throws ERR_ARGUMENT for what is no engine with a plug-in
  */
 export function engineLibrary(engine: EngineName = 'mpi'): string | undefined {
-  if (!Object.hasOwn(plugins, engine))
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `engineLibrary: engine must be one of ${Object.keys(plugins).join(', ')}, got ${engine}`,
-    );
+  checkEngine('engineLibrary', engine);
   return native.group.engine(engine).library;
 }
 

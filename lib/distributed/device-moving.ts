@@ -1,8 +1,7 @@
 // Moving between devices, without the host: buckets are tensors of the device, which the engine moves, and sums of all
 // ranks are operations of it.
 import type { Device } from '../core/device.ts';
-import type { Dtype } from '../core/dtypes.ts';
-import { isHalf } from '../core/dtypes.ts';
+import { type Dtype, isHalf } from '../core/dtypes.ts';
 import { native } from '../core/native.ts';
 import { calls } from '../core/native-ops/calls.ts';
 import { Owned } from '../core/owned.ts';
@@ -165,14 +164,12 @@ class Carrier {
  */
 export async function carryOnDevice(
   shelf: DeviceShelf,
+  device: Device,
   rank: number,
   buckets: readonly Bucket[],
   { kind, isMean = false, isOrdered = true, root = 0 }: Moving,
   weights: Float64Array,
 ): Promise<void> {
-  const [first] = buckets;
-  if (!first) return;
-  const { device } = first.parcels[0]!.tensor;
   using rooms = new Owned<Tensor>();
   const filled = (i: number): Tensor => {
     const bucket = buckets[i]!;

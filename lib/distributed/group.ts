@@ -310,11 +310,12 @@ export class Group {
     // Tensors that do not fit are refused before the others hear of the call.
     const buckets = this.#isAlone ? [] : bucketsOf(op, parcels, this.size, this.#bucketBytes);
     const isDirect = this.#isDirect(op, tensors);
+    const device = buckets[0]?.parcels[0]?.tensor.device;
     return this.#call({ op, tag, what, shapes, weight }, async (weights) => {
       const each = moving.isMean ? weights : weights.map(() => 1);
       if (this.#isAlone) alone(parcels, moving, weight);
-      else if (isDirect) await carryOnDevice(this.#deviceShelf, this.rank, buckets, moving, each);
-      else await carry(op, this.#shelf, this.size, buckets, moving, each);
+      else if (device && isDirect) await carryOnDevice(this.#deviceShelf, device, this.rank, buckets, moving, each);
+      else if (device) await carry(op, this.#shelf, device, this.size, buckets, moving, each);
       for (const { byteLength } of tensors) this.#payload += byteLength;
     });
   }

@@ -1,3 +1,4 @@
+import type { Device } from '../core/device.ts';
 import type { Dtype } from '../core/dtypes.ts';
 import { native } from '../core/native.ts';
 import { calls } from '../core/native-ops/calls.ts';
@@ -41,14 +42,12 @@ export function alone(parcels: readonly (readonly Parcel[])[], { isMean }: Movin
 export async function carry(
   op: string,
   shelf: Shelf,
+  device: Device,
   ranks: number,
   buckets: readonly Bucket[],
   { kind, isMean = false, isOrdered = true, root = 0 }: Moving,
   weights: Float64Array,
 ): Promise<void> {
-  const [first] = buckets;
-  if (!first) return;
-  const { device } = first.parcels[0]!.tensor;
   const array = (i: number) => shelf.array(op, device, buckets[i]!, i % 2);
   const written: [Promise<void>, Promise<void>] = [Promise.resolve(), Promise.resolve()];
   const filled = async (i: number): Promise<void> => {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <string>
 
 #include "addon/handles.h"
@@ -205,8 +206,7 @@ Napi::Value group_move(const Napi::CallbackInfo& info) {
     const auto dtype = Dtype(info[2].As<Napi::Number>().Int32Value());
     std::vector<int64_t> counts;
     for (double count : numbers_of(info[3])) counts.push_back(int64_t(count));
-    int64_t all = 0;
-    for (int64_t count : counts) all += count;
+    const int64_t all = std::reduce(counts.begin(), counts.end());
     if (size_t(all) * bytes_of(dtype) != array.ByteLength() || int(counts.size()) != g.world().size)
       throw Error(ErrorCode::kShape, "the bucket does not fit its parts");
     const auto weights = numbers_of(info[4]);
@@ -236,8 +236,7 @@ Napi::Value group_move_on_device(const Napi::CallbackInfo& info) {
     const int root = info[4].As<Napi::Number>().Int32Value();
     const View& view = data.view();
     const Dtype dtype = view.dtype;
-    int64_t all = 0;
-    for (int64_t count : counts) all += count;
+    const int64_t all = std::reduce(counts.begin(), counts.end());
     if (int(counts.size()) != g.world().size || all != view.size() ||
         (exchanges && (into.view().dtype != dtype ||
                        into.view().size() != counts[size_t(g.world().rank)] * g.world().size)))

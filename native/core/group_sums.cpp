@@ -1,4 +1,6 @@
 // Tensors of all ranks, moved by the engine and added.
+#include <numeric>
+
 #include "core/group.h"
 #include "core/half.h"
 #include "core/op.h"
@@ -106,8 +108,7 @@ void Group::add(void* data, int64_t count, Dtype dtype, int32_t device) {
 
 void Group::exchange(void* data, void* into, Dtype dtype, const std::vector<int64_t>& counts,
                      int32_t device) {
-  int64_t all = 0;
-  for (int64_t count : counts) all += count;
+  const int64_t all = std::reduce(counts.begin(), counts.end());
   move({Motion::kExchange, dtype, data, all, into, counts.data(), 0, 0, device}, "the exchange");
   traffic_.received +=
       int64_t(world_.size - 1) * counts[size_t(world_.rank)] * int64_t(bytes_of(dtype));
@@ -128,8 +129,7 @@ void Group::sum_part(void* data, Dtype dtype, const std::vector<int64_t>& counts
 }
 
 void Group::gather(void* data, Dtype dtype, const std::vector<int64_t>& counts, int32_t device) {
-  int64_t all = 0;
-  for (int64_t count : counts) all += count;
+  const int64_t all = std::reduce(counts.begin(), counts.end());
   move({Motion::kGather, dtype, data, all, nullptr, counts.data(), 0, 0, device}, "the gather");
   traffic_.received += (all - counts[size_t(world_.rank)]) * int64_t(bytes_of(dtype));
 }
