@@ -59,12 +59,17 @@ function slowest({ tests }) {
   print('The 20 slowest files', ['file', 'device', 'Node.js', 'seconds of processors', 'seconds'], rows);
 }
 
+/** Those that take long, a line each; the others together. */
 function families(times, budgets) {
   const columns = Object.keys(budgets.default);
-  const rows = [...times]
-    .sort(([, a], [, b]) => Math.max(...Object.values(b)) - Math.max(...Object.values(a)))
-    .map(([family, row]) => [family, ...columns.map((column) => row[column]?.toFixed(1) ?? '')]);
-  print('Seconds of each family', ['family', ...columns], rows);
+  const most = ([, row]) => Math.max(...Object.values(row));
+  const sorted = [...times].sort((a, b) => most(b) - most(a));
+  const shown = sorted.filter((one) => most(one) >= 2);
+  const others = sorted.slice(shown.length);
+  const sum = (column) => others.reduce((total, [, row]) => total + (row[column] ?? 0), 0);
+  const rows = shown.map(([family, row]) => [family, ...columns.map((column) => row[column]?.toFixed(1) ?? '')]);
+  const rest = [`${others.length} others`, ...columns.map((column) => sum(column).toFixed(1))];
+  print('Seconds of each family', ['family', ...columns], others.length > 0 ? [...rows, rest] : rows);
 }
 
 /** Files that a device has tests in, and that no whole run has run. */

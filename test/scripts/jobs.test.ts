@@ -91,6 +91,21 @@ describe('the queue', () => {
     expect(events).toEqual(['+d', '-d']);
   });
 
+  it('ends with the failed ones, and the last that they printed', async () => {
+    const { summaryOf } = (await import(path.join(scripts, 'jobs', 'summary.mjs'))) as {
+      summaryOf(results: Result[]): string[];
+    };
+    const failing = { name: 'a', run: 'seq 100; exit 3' };
+    const lines = summaryOf(await runJobs([failing, job('b', { needs: ['a'] }), job('c')], { folder, cores: 1 }));
+    expect(lines.slice(0, 4)).toEqual([
+      expect.stringMatching(/^=== c: passed in \d+ s/),
+      expect.stringMatching(/^=== a: FAILED \(3\) in \d+ s/),
+      '=== b: FAILED (not run, as a failed) in 0 s, 0 s of processor time',
+      '--- the end of a',
+    ]);
+    expect(lines.slice(4)).toEqual(Array.from({ length: 60 }, (_, i) => String(41 + i)));
+  });
+
   it('counts the processor time of a job and of its children', async () => {
     const busy = `node -e "while (process.cpuUsage().user < 200_000);"`;
     const [result] = await runJobs([{ name: 'busy', run: busy }], { folder, cores: 1 });

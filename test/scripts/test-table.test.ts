@@ -85,8 +85,16 @@ describe('the table of tests', { timeout: 60_000 }, () => {
     expect(cells).toContainEqual(['ops', 'cuda', '3', '0', '0', '0.5']);
     expect(cells).toContainEqual(['test', 'cpu, node', '2', '0', '0', '0.5']);
     expect(cells).toContainEqual(['ops', 'cuda, products', '5', '0', '0', '0.5']);
-    expect(cells).toContainEqual(['row-scale', '0.0']);
     expect(status).toBe(0);
+  });
+
+  it('gives families of two seconds and more a line each, and the others one', () => {
+    const long = run([file('net/a.test.ts', { processorMs: 4000 }), file('b.test.ts', { processorMs: 700 })]);
+    const { lines } = table([long], [...sets, { ...sets[0], ops: [{ op: 'c', cases: 1, processorMs: 400 }] }]);
+    const cells = lines.slice(lines.indexOf('Seconds of each family')).map((line) => line.split(/ {2,}/));
+    expect(cells).toContainEqual(['net', '4.0']);
+    expect(cells).toContainEqual(['3 others', '0.7', '0.0', '0.4']);
+    expect(cells.some(([name]) => name === 'b')).toBe(false);
   });
 
   it('names the 20 slowest files, by processor time', () => {
