@@ -62,8 +62,12 @@ if (process.arch === 'x64' && spawnSync(`${cross}-g++`, ['--version']).status ==
 else console.warn(`prebuilds: there is no ${cross}-g++, so the package goes without the binary for arm64`);
 
 if (spawnSync('nvcc', ['--version']).status === 0) {
-  // Tests may have built it with less work of the compiler.
-  const released = ['-DORTHOKIT_CUDA_COMPRESSION=size', '-DCMAKE_CUDA_FLAGS_RELEASE=-O3 -DNDEBUG'];
+  // Tests may have built it with less work of the compiler, and for fewer architectures.
+  const released = [
+    '-DORTHOKIT_CUDA_ARCHS=',
+    '-DORTHOKIT_CUDA_COMPRESSION=size',
+    '-DCMAKE_CUDA_FLAGS_RELEASE=-O3 -DNDEBUG',
+  ];
   const settings = args.includes('--as-built') ? [] : released;
   run('cmake', ['--preset', 'cuda-release', `-DORTHOKIT_GLIBC_FLOOR=${floor}`, ...settings]);
   run('cmake', ['--build', '--preset', 'cuda-release']);

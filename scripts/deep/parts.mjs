@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { releaseVersions } from '../jobs/ci.mjs';
 import { allOrders, products } from '../jobs/orders.mjs';
-import { interpretation } from '../jobs/ptx.mjs';
+import { interpretation, jobsOf as ptxOf } from '../jobs/ptx.mjs';
 import { step } from '../jobs/step.mjs';
 
 /** A goal at its deep size, in as many sittings as it takes. */
@@ -98,6 +98,24 @@ const architectures = [80, 90].map((architecture) => ({
   ),
 }));
 
+/** Machine code of every architecture of a release, and the report on it. */
+const machineCode = [
+  {
+    name: 'nvcc: all architectures',
+    run: step('nvcc_release all'),
+    env: { ORTHOKIT_BUILD_JOBS: '2' },
+  },
+  {
+    name: 'kernel report, all architectures',
+    run: commands(
+      step('build emulated'),
+      step('nvcc_release all'),
+      ...ptxOf('').map(({ run }) => run),
+      'node scripts/kernel-report.mjs build/cuda-release build/ptx --check',
+    ),
+  },
+];
+
 const sanitizers = ['asan', 'asan-emulated', 'tsan', 'valgrind'].map((name) => ({
   name: `sanitizers: ${name}`,
   run: `bash scripts/sanitize.sh ${name}`,
@@ -111,6 +129,7 @@ export const parts = [
   ...versions,
   ...workers,
   ...architectures,
+  ...machineCode,
   ...sanitizers,
   ...['cpu', 'cuda', 'core', 'lib'].map((area) => ({
     name: `mutants: ${area}`,

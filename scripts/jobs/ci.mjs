@@ -11,7 +11,7 @@ export const nodeVersions = ['24.21.0'];
 /** Those that a release and a deep run are tried on: the one between, and the newest, too. */
 export const releaseVersions = ['22.23.3', ...nodeVersions, '26.10.0'];
 
-const release = { name: 'nvcc: all architectures', run: step('nvcc_release') };
+const release = { name: 'nvcc: an architecture of each pass', run: step('nvcc_release') };
 const installed = nodeVersions.map((version) => ({ name: `Node.js ${version}`, run: step(`install_node ${version}`) }));
 const node = nodeVersions.map((version) => ({
   name: `tests on Node.js ${version}`,

@@ -216,15 +216,19 @@ verify_on_arm64() {
   fi
 }
 
-# The plug-in for every architecture of a release, and the PTX of which it is made for one. .ci/run begins it early, on what is
-# idle: whoever comes second waits for the first.
-nvcc_build() {
+# The plug-in, and the PTX of which it is made for sm_90: for each pass of nvcc's front end that a release has, machine code of
+# one architecture; or of all of a release (deep). .ci/run begins it early, on what is idle: whoever comes second waits for
+# the first.
+nvcc_build() { # [all]
+  local architectures='75-real;90-real;120'
+  [[ ${1:-} != all ]] || architectures=
   command -v nvcc > /dev/null || { echo "nvcc is missing" >&2; return 1; }
   mkdir -p build
   exec 9> build/cuda-release.lock
   flock 9
   # Code of the host is tested on the emulated device: here it need not be fast.
-  build cuda-release -DORTHOKIT_KEEP_PTX=90 -DORTHOKIT_CUDA_COMPRESSION=speed "-DCMAKE_CUDA_FLAGS_RELEASE=-O1 -DNDEBUG"
+  build cuda-release "-DORTHOKIT_CUDA_ARCHS=$architectures" -DORTHOKIT_KEEP_PTX=90 -DORTHOKIT_CUDA_COMPRESSION=speed \
+    "-DCMAKE_CUDA_FLAGS_RELEASE=-O1 -DNDEBUG"
 }
 hurry() { # <process>: it and all below it take as much as any other
   local child
@@ -232,10 +236,10 @@ hurry() { # <process>: it and all below it take as much as any other
   renice -n 0 -p "$1" > /dev/null 2>&1 || return 0
   for child in $(cat "/proc/$1/task/"*/children 2> /dev/null); do hurry "$child"; done
 }
-nvcc_release() {
+nvcc_release() { # [all]
   nvcc --version | tail -2
   [[ ! -s build/cuda-release.pid ]] || hurry "$(< build/cuda-release.pid)"
-  nvcc_build
+  nvcc_build "$@"
   node test/cuda-build/check.mjs
 }
 

@@ -109,6 +109,12 @@ const waitingLines = (waiting) =>
     .map((name) => `| \`${name}\` | \`${withoutBarrier(name)}\` |`)
     .join('\n');
 
+const machineCode = '## In the machine code';
+/** The architectures whose registers a page has. */
+export const architecturesOf = (page) =>
+  [...(page.split(`${machineCode}\n`)[1] ?? '').matchAll(/ sm_(\d+) \|/g)].map(([, number]) => Number(number));
+export const withoutMachineCode = (page) => page.split(`${machineCode}\n`)[0];
+
 export function markdown(forms, architectures, compiler, shown, waiting, open = new Set()) {
   const list = families(forms);
   const rateOf = (part, unit, scale) => `${(rates[part][1] / scale).toFixed(part === 'memory' ? 2 : 0)} ${unit}`;
@@ -123,9 +129,10 @@ makes the figures anew and holds every form to the limits in \`scripts/kernel-li
 
 ## Against the roofline
 
-nvcc's PTX of each kernel runs in the emulator's interpreter (for sm_${shown} with each change, for all in the deep run; here sm_${shown}), which checks each access and counts
-what a launch asks for. The launch is the largest of the cases in \`test/cuda-emulator/ptx/cases.mjs\` and of the operations'
-examples; ratios are the worst of all forms whose launch moves 64 KB or more.
+nvcc's PTX of each kernel runs in the emulator's interpreter (for sm_${shown} with each change, for sm_80 and sm_90 in the deep
+run), which checks each access and counts what a launch asks for. The launch is the largest of the cases in
+\`test/cuda-emulator/ptx/cases.mjs\` and of the operations' examples; ratios are the worst of all forms whose launch moves
+64 KB or more.
 
 - **MB**: the different sectors of 32 bytes that are read, and those that are written: less cannot be moved.
 - **asked ÷ least**: sectors that the warps' requests touch, by that number. What is above 1 is served by caches at best.
@@ -157,11 +164,12 @@ ${waitingLines(waiting)}
 **Beyond their limits**, neither mended nor explained yet: ${openLines(open)} They are listed in
 \`scripts/kernel-open.json\`; what is not on that list fails the report.
 
-## In the machine code
+${machineCode}
 
 Registers a thread, by architecture, and in bytes: static shared memory of a block, stack of a thread, spills. The
-figures are those of ptxas ${compiler} and the largest of the forms. Shared memory that is asked for at launch is not
-among them. **Occupancy** is the share of an sm_${shown}'s warps that can be there at once, of the form with the least.
+figures are those of ptxas ${compiler} and the largest of the forms. CI compiles for one architecture of each pass of nvcc's
+front end (sm_75, sm_90, sm_120), the deep run for all. Shared memory that is asked for at launch is not among them.
+**Occupancy** is the share of an sm_${shown}'s warps that can be there at once, of the form with the least.
 
 ${machineTable(list, architectures)}
 `;

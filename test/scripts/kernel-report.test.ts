@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { mistakes } from '../../scripts/kernel-report/limits.mjs';
 import { modelOf } from '../../scripts/kernel-report/models.mjs';
 import { occupancy } from '../../scripts/kernel-report/occupancy.mjs';
+import { architecturesOf, markdown, withoutMachineCode } from '../../scripts/kernel-report/page.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const limits = JSON.parse(readFileSync(path.join(root, 'scripts', 'kernel-limits.json'), 'utf8'));
@@ -148,6 +149,20 @@ it('knows limits of single kernels', () => {
 it('takes exceptions for kernels with the same words, not with more of a word', () => {
   const figures = { stack: limits.RandomPiece.stack };
   expect(report(entry('RandomPieces', 80, figures) + entry('RandomPieces', 90, {})).status).toBe(1);
+});
+
+it('compares a page of more architectures but for its table of machine code', () => {
+  const pageOf = (architectures: number[]) =>
+    markdown([], architectures, '13.0.88', 90, [], new Set(['a_kernel: spill']));
+  const [all, some] = [pageOf([75, 80, 90]), pageOf([75, 90])];
+  expect([all, some].map(architecturesOf)).toEqual([
+    [75, 80, 90],
+    [75, 90],
+  ]);
+  expect(architecturesOf('')).toEqual([]);
+  expect(all).not.toBe(some);
+  expect(withoutMachineCode(all)).toBe(withoutMachineCode(some));
+  expect(withoutMachineCode(all)).toContain('spill of 1 forms');
 });
 
 it('refuses exceptions that say nothing', () => {
