@@ -1,6 +1,6 @@
 // Plug-ins of engines, compiled against what is installed: a source each, and the engine's own compiler or libraries.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type PluginName, plugins } from '../distributed/internal.ts';
@@ -10,21 +10,25 @@ import { root } from './version.ts';
 interface Compiling {
   /** The compilers where nobody names one. */
   readonly names: readonly string[];
-  /** Folders of headers and libraries that a compiler does not look into by itself. */
-  readonly flags?: () => readonly string[];
-  /** Libraries to link. */
-  readonly links: readonly string[];
+  /** Libraries to link, behind folders that a compiler does not look into by itself. */
+  readonly links: () => readonly string[];
   /** A hint for systems that lack any of it. */
   readonly lacks: string;
 }
 
 /**
- * Flags for a library's folder, as a variable names it, with `include` and `lib64` or `lib`; a plug-in looks for the
- * library there when it is opened, too.
+ * Flags for a library in a folder of its own with `include` and `lib64` or `lib`; a plug-in looks for the library there when
+ * it is opened, too. Packages of Python have `libnccl.so.2` alone, without the name that a linker looks for.
  */
-function flagsOfHome(home: string): readonly string[] {
-  const lib = ['lib64', 'lib'].map((name) => path.join(home, name)).find((folder) => existsSync(folder));
-  return ['-isystem', path.join(home, 'include'), ...(lib ? [`-L${lib}`, `-Wl,-rpath,${lib}`] : [])];
+function flagsOfHome(home: string | undefined, name: string): readonly string[] {
+  if (!home || !existsSync(home)) return [`-l${name}`];
+  const include = ['-isystem', path.resolve(home, 'include')];
+  const lib = ['lib64', 'lib'].map((folder) => path.resolve(home, folder)).find((folder) => existsSync(folder));
+  if (lib === undefined) return [...include, `-l${name}`];
+  const file = `lib${name}.so`;
+  const files = readdirSync(lib);
+  const versioned = files.includes(file) ? undefined : files.find((one) => one.startsWith(`${file}.`));
+  return [...include, `-L${lib}`, `-Wl,-rpath,${lib}`, versioned ? `-l:${versioned}` : `-l${name}`];
 }
 
 const cxx: readonly string[] = [...(process.env['CXX'] ? [process.env['CXX']] : []), 'c++', 'g++', 'clang++'];
@@ -32,7 +36,7 @@ const cxx: readonly string[] = [...(process.env['CXX'] ? [process.env['CXX']] : 
 const compilers: Readonly<Record<PluginName, Compiling>> = {
   mpi: {
     names: [process.env['MPICXX'] || 'mpicxx'],
-    links: [],
+    links: () => [],
     lacks:
       'build --mpi needs that of an MPI, with its headers, and a C++20 compiler.\n' +
       'Debian and Ubuntu: apt install g++ libopenmpi-dev openmpi-bin, or g++ libmpich-dev mpich; with both, ' +
@@ -40,18 +44,18 @@ const compilers: Readonly<Record<PluginName, Compiling>> = {
   },
   gloo: {
     names: cxx,
-    links: ['-lgloo'],
+    links: () => ['-lgloo'],
     lacks:
       'build --gloo needs a C++20 compiler and Gloo with its headers.\nDebian and Ubuntu: apt install g++ libgloo-dev',
   },
   nccl: {
     names: cxx,
     // The toolkit's usual place goes behind what is asked for.
-    flags: () =>
-      [process.env['NCCL_HOME'], process.env['CUDA_HOME'] || '/usr/local/cuda'].flatMap((home) =>
-        home && existsSync(home) ? flagsOfHome(path.resolve(home)) : [],
-      ),
-    links: ['-lnccl', '-lcudart', '-pthread'],
+    links: () => [
+      ...flagsOfHome(process.env['NCCL_HOME'], 'nccl'),
+      ...flagsOfHome(process.env['CUDA_HOME'] || '/usr/local/cuda', 'cudart'),
+      '-pthread',
+    ],
     lacks:
       'build --nccl needs a C++20 compiler, NCCL 2.14 or later (nccl.h, libnccl.so) and the CUDA toolkit ' +
       '(cuda_runtime.h, libcudart.so).\nWhere the compiler does not find them, NCCL_HOME and CUDA_HOME name their ' +
@@ -98,7 +102,7 @@ export function buildEngine(
   engine: PluginName,
   { compiler, out }: { compiler?: string | undefined; out?: string | undefined },
 ): number {
-  const { names, flags: places, links, lacks } = compilers[engine];
+  const { names, links, lacks } = compilers[engine];
   const asked = compiler === undefined ? names : [compiler];
   const name = asked.find((one) => spawnSync(one, ['--version'], { stdio: 'ignore' }).error === undefined);
   if (name === undefined) throw new Error(`no compiler ${asked.join(', ')}: ${lacks}`);
@@ -108,7 +112,7 @@ export function buildEngine(
   mkdirSync(path.dirname(file), { recursive: true });
   const fresh = `${file}.${process.pid}.new`;
   const flags = ['-std=c++20', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', `-I${path.join(root, 'native')}`];
-  const linked = [...(places?.() ?? []), '-Wl,-z,nodelete,-z,now', ...links, '-o', fresh];
+  const linked = ['-Wl,-z,nodelete,-z,now', ...links(), '-o', fresh];
   const { status } = spawnSync(name, [...flags, source, ...linked], { stdio: 'inherit' });
   if (status !== 0) {
     rmSync(fresh, { force: true });

@@ -3,7 +3,7 @@
 // NCCL is the stand-in for it, on devices of the CUDA emulator.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -340,6 +340,19 @@ const checks = {
     const { code, stderr } = await orthokit(homes, 'build', '--nccl', '--out', path.join(folder(), 'none.so'));
     assert.equal(code, 1);
     assert.match(stderr, /nccl\.h.*No such file(.*\n)*.*build --nccl needs a C\+\+20 compiler, NCCL 2\.14 or later/);
+  },
+  async 'a library without the name that a linker looks for'(env, name) {
+    if (name !== 'nccl') return;
+    const home = folder();
+    mkdirSync(path.join(home, 'lib'));
+    symlinkSync(path.join(emulated, 'nccl', 'include'), path.join(home, 'include'));
+    symlinkSync(path.join(emulated, 'nccl', 'lib', 'libnccl.so.2'), path.join(home, 'lib', 'libnccl.so.2'));
+    const plugin = path.join(home, 'plugin.so');
+    const homes = { NCCL_HOME: home, CUDA_HOME: path.join(emulated, 'cuda') };
+    const { code, stderr } = await orthokit(homes, 'build', '--nccl', '--out', plugin);
+    assert.equal(code, 0, stderr);
+    const own = { ...env, ORTHOKIT_NCCL_PLUGIN: plugin };
+    assert.match(await good(own, '-n', '1', '--engine', 'nccl', program('connect')), /^rank 0 of 1$/m);
   },
   async 'an engine by name'(env, name) {
     // The plug-ins of other engines are files that cannot be opened: where nobody asks for them, they are not.
