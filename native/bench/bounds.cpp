@@ -103,13 +103,15 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
     for (size_t j = 0; j < bounds_[o].size(); ++j) {
       double& bound = bounds_[o][j];
       const double size = std::abs(expected_[o].elements[j]);
-      if (!terms.empty() && terms[j] == kUnsteady) unsteady_[o][j] = true;
+      const double term = terms.empty() ? 0 : terms[j];
+      // By an infinite term any number would do: the element is judged by its size, or waived.
+      const bool is_bounded = std::isfinite(term);
+      if (term == kUnsteady || !is_bounded) unsteady_[o][j] = true;
       if (unit == 0 || !std::isfinite(size)) {
         bound = 0;
         continue;
       }
-      const double off =
-          2 * bound + growth_ * u * (terms.empty() ? size : std::max(size, terms[j]));
+      const double off = 2 * bound + growth_ * u * (is_bounded ? std::max(size, term) : size);
       bound = off + unit * (size + off) + subnormal_bound(least);
     }
   }

@@ -30,9 +30,14 @@ std::string uuid_of(int device) {
 size_t room_at(void* data) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found;
+#if CUDART_VERSION < 12050
+  check(cudaGetDriverEntryPoint("cuMemGetAddressRange", &function, cudaEnableDefault, &found),
+        "cudaGetDriverEntryPoint");
+#else
   check(cudaGetDriverEntryPointByVersion("cuMemGetAddressRange", &function, 3020, cudaEnableDefault,
                                          &found),
         "cudaGetDriverEntryPointByVersion");
+#endif
   if (found != cudaDriverEntryPointSuccess || !function)
     throw Error(ErrorCode::kUnsupported, "the driver must have cuMemGetAddressRange, got none");
   const auto range = reinterpret_cast<PFN_cuMemGetAddressRange_v3020>(function);

@@ -10,8 +10,8 @@ struct SymmetricProduct {
   c = alpha · a bᵀ + beta · s + diagonal · I, or with aᵀ b (`trans`), for matrices, or batches of
   equally many: half of the work of a gemm, and symmetric to the bit. b is a where there is none;
   one of its own is for products that are symmetric by nature: only what is on and below the
-  diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower
-  triangle is read.
+  diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 the result depends on
+  its lower triangle alone.
   Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once; small
   bf16 numbers as in gemm. alpha = 0 does not read a.
   )";

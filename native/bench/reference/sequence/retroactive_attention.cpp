@@ -12,6 +12,16 @@ namespace {
 // what they make of an infinity is one, or NaN.
 thread_local std::vector<double> terms_of_sums, terms_of_out;
 
+// The magnitude that the rounding of a row's numbers is of. A row with an infinity is summed anew in
+// every step: it is that of the largest number that it has now.
+double size_of(const double* a, int64_t size) {
+  if (std::isfinite(a[size + 3])) return a[size + 3];
+  double largest = 0;
+  for (int64_t c = 0; c < size; ++c)
+    if (std::isfinite(a[c])) largest = std::max(largest, std::abs(a[c]));
+  return largest;
+}
+
 struct WindowOfHead {
   const RetroactiveAttention& op;
   MovingWindow window;
@@ -95,7 +105,7 @@ struct WindowOfHead {
         const double term = term_of(a + c);
         double& own = terms_of_out[size_t(first + window.column(i))];
         out[window.column(i)] = a[c] / a[size + 1];
-        own = term == kUnsteady ? kUnsteady : a[size + 3] / a[size + 1];
+        own = term == kUnsteady ? kUnsteady : size_of(a, size) / a[size + 1];
       }
     }
     return count;
@@ -126,7 +136,7 @@ static std::vector<double> terms_of(const RetroactiveAttention& op, std::string_
   std::vector<double> terms = terms_of_sums;
   for (int64_t i = 0; i < op.sums.size(); ++i)
     if (i % row < size && terms[size_t(i)] != kUnsteady)
-      terms[size_t(i)] = values(op.sums)[i / row * row + size + 3];
+      terms[size_t(i)] = size_of(values(op.sums) + i / row * row, size);
   return terms;
 }
 ORTHOKIT_SOME_TERMS(RetroactiveAttention, terms_of);
