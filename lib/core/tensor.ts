@@ -44,12 +44,17 @@ const notTensor = (op: string, got: unknown): OrthokitError => refusal(op, 'tens
 
 /** @internal Whether a value is a tensor itself; `instanceof` takes a proxy of one too, which no call takes. */
 export let isTensor: (value: unknown) => value is Tensor;
+/** Memory that other processes can map. */
+interface Shared {
+  /** Its offset is that of the block's first byte, which may be gone. */
+  readonly handle: SharedHandle;
+  /** Resolves once the elements are there. */
+  readonly ready?: Promise<void>;
+}
 /** One object for all tensors that have some of the same bytes. */
 interface Block {
-  /** The memory that other processes can map; its offset is that of the block's first byte, which may be gone. */
-  shared?: SharedHandle;
-  /** Resolves once they are there. */
-  ready?: Promise<void>;
+  /** Undefined: it is no such memory, or the call that was to make it so has failed. */
+  shared?: Shared | undefined;
 }
 /** A tensor's bytes: the block, one object for all tensors that have some of it, and a range of the block's bytes. */
 interface Place {
@@ -253,7 +258,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     const { handle: own, source } = readHandle(op, handle, options);
     try {
       const tensor = new Tensor(device, own.shape, own.dtype, source);
-      tensor.#block.shared = own;
+      tensor.#block.shared = { handle: own };
       return tensor;
     } catch (error) {
       throw withCause(op, error);
@@ -274,6 +279,10 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
    * On a GPU it is a block of `cudaMalloc`, a multiple of 2 MiB, of which other processes open CUDA's handle. Keep the
    * tensor until all of them have disposed theirs: what they find afterwards is undefined.
    *
+   * A call that is rejected loses no elements, and can be made again. Like {@link Tensor.read} it is rejected with what
+   * earlier work has left. Where the elements themselves could not be moved, the tensor is what and where it was, and
+   * work that was queued in between is skipped, as after every failure.
+   *
    * @returns the handle, once the elements are there: all work that was queued before has finished, on a GPU, too
    * @throws ERR_STATE for a tensor that is not shared yet and has rows or reshapes that are not disposed;
    * ERR_UNSUPPORTED where the driver shares no memory, and on other systems than Linux; ERR_MEMORY; ERR_IO;
@@ -286,18 +295,21 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     if (!isTensor(this)) throw notTensor('share', this);
     const block = this.#block;
     this.#checkShareable();
+    let { shared } = block;
     try {
-      if (!block.shared) {
+      if (!shared) {
         const { done, ...memory } = native.share(this);
-        block.shared = handleOf(memory, { dtype: this.dtype, shape: this.shape, offset: -this.#begin });
-        block.ready = done;
+        const handle = handleOf(memory, { dtype: this.dtype, shape: this.shape, offset: -this.#begin });
+        shared = block.shared = { handle, ready: done };
       }
-      await block.ready;
+      await shared.ready;
     } catch (error) {
+      // Another call may have shared it again meanwhile.
+      if (block.shared === shared) block.shared = undefined;
       throw withCause('share', error);
     }
     this.#checkShareable();
-    const { offset = 0, ...memory } = block.shared!;
+    const { offset = 0, ...memory } = shared.handle;
     return Object.freeze({ ...memory, dtype: this.dtype, shape: this.shape, offset: offset + this.#begin });
   }
 

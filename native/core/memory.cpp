@@ -138,12 +138,13 @@ void Memory::let_go(SharedPlace place) noexcept {
     place->ticket = stream_.last();
     leaving_.splice(leaving_.end(), shared_, place);
   }
-  // If the queue takes no more, it goes with the next one or with the device.
-  caught([&] { stream_.submit_always([this] { unmap(stream_.finished()); }); },
+  // If the queue takes no more, it goes with the next one, a step's end or the device.
+  caught([&] { stream_.submit_always([this] { unmap(); }); },
          [](ErrorCode, const char*, int32_t) {});
 }
 
-void Memory::unmap(Ticket finished) {
+void Memory::unmap() {
+  const Ticket finished = stream_.finished();
   std::list<Shared> gone;
   std::lock_guard lock(mutex_);
   while (!leaving_.empty() && leaving_.front().ticket <= finished)

@@ -20,7 +20,7 @@ struct MemoryUse {
 class Memory {
  public:
   // `total` is all that the device has, in bytes; `let_go` queues, on the stream's thread, work
-  // that is held back.
+  // that is held back, and unmaps what that has used.
   Memory(const Backend& backend, void* const& handle, Stream& stream, int64_t total,
          Stream::Work let_go)
       : backend_(backend),
@@ -42,6 +42,9 @@ class Memory {
   using SharedPlace = std::list<Shared>::iterator;
   SharedPlace hold(const std::function<Shared()>& make);
   void let_go(SharedPlace place) noexcept;  // queued work may still use it; any thread
+  // Ends shared memory that was let go and no work can use any more. On the stream's thread, also
+  // whenever work that was held has finished: nothing may come behind it that would see to it.
+  void unmap();
   // Calls `allocate`; if it finds too little memory, again once the pool has been emptied, and once
   // more behind queued work. Not on the stream's thread.
   void insist(size_t bytes, const std::function<void()>& allocate);
@@ -59,7 +62,6 @@ class Memory {
   using Pool = std::multimap<size_t, Freed>;  // by size class
   void* allocate(size_t bytes);
   void* allocate_or_trim(size_t bytes, Ticket finished);
-  void unmap(Ticket finished);              // what was let go and no work can use any more
   void trim(Ticket finished, size_t keep);  // back to the backend, what no work can use any more
 
   const Backend& backend_;

@@ -344,6 +344,24 @@ TEST_CASE("shared memory ends on the stream's thread, behind the work that was q
   CHECK(ended_on != std::this_thread::get_id());
 }
 
+TEST_CASE("shared memory that work of a step uses ends when that is let go") {
+  Pool pool;
+  std::atomic<int> ends{0};
+  const auto place = pool.memory.hold([&] { return shared_by([&] { ++ends; }, 100); });
+  pool.stream.submit_always([&] { pool.stream.hold(); });
+  pool.stream.submit([] {}, 0);
+  pool.memory.let_go(place);
+  pool.finish();
+  pool.finish();
+  CHECK(ends == 0);
+  pool.stream.submit_always([&] {
+    pool.stream.let_go([] {});
+    pool.memory.unmap();
+  });
+  pool.finish();
+  CHECK(ends == 1);
+}
+
 TEST_CASE("shared memory that is still held ends with the device, and none is made from then on") {
   int ends = 0;
   Pool pool;

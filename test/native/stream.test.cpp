@@ -74,6 +74,17 @@ TEST_CASE("work that is held is let go where it cannot be given to the device") 
   CHECK(stream.finished() >= 3);
 }
 
+TEST_CASE("work that is held is finished when its device has ended it, and later work is held") {
+  Stream stream([] {});
+  stream.submit_always([&] { stream.hold(); });
+  stream.submit([] {}, 0);
+  stream.submit([&] { stream.finish_held(); }, 0);
+  finish(stream);
+  CHECK(stream.finished() == 2);
+  finish(stream);
+  CHECK(stream.finished() == 2);
+}
+
 TEST_CASE("a look at what work has left runs at the call once all of it has ended") {
   Stream stream([] {});
   Gate gate;
@@ -214,6 +225,28 @@ TEST_CASE("work that must run does so after a failure, and leaves it") {
   const auto error = report(stream);
   REQUIRE(error);
   CHECK(error->message == "first");
+  CHECK(ran == 1);
+}
+
+TEST_CASE("work that must run and fails is reported where the failure before it has been") {
+  Stream stream([] {});
+  Gate gate;
+  int ran = 0;
+  stream.submit(failing("first"), 0);
+  const auto first = report(stream);
+  REQUIRE(first);
+  stream.submit_always([&] { gate.wait(); });
+  stream.submit_always(failing("second"));
+  stream.reported(*first);
+  stream.submit([&] { ++ran; }, 0);
+  gate.open();
+  const auto second = report(stream);
+  REQUIRE(second);
+  CHECK(second->message == "second");
+  CHECK(ran == 0);
+  stream.reported(*second);
+  stream.submit([&] { ++ran; }, 0);
+  CHECK_FALSE(report(stream));
   CHECK(ran == 1);
 }
 
