@@ -16,9 +16,18 @@ interface Compiling {
   readonly lacks: string;
 }
 
+/** The folder that a variable names, if it is set: no other header may be taken in place of its own. */
+function homeIn(variable: string, header: string): string | undefined {
+  const home = process.env[variable];
+  if (!home) return undefined;
+  if (!existsSync(path.resolve(home, 'include', header)))
+    throw new Error(`${variable} must name a folder with include/${header}, got ${home}`);
+  return home;
+}
+
 /**
- * Flags for a library in a folder of its own with `include` and `lib64` or `lib`; a plug-in looks for the library there when
- * it is opened, too. Packages of Python have `libnccl.so.2` alone, without the name that a linker looks for.
+ * Flags for a library in a folder of its own with `include` and `lib64` or `lib`; a plug-in looks for the library there
+ * when it is opened, too. Packages of Python have `libnccl.so.2` alone, without the name that a linker looks for.
  */
 function flagsOfHome(home: string | undefined, name: string): readonly string[] {
   if (!home || !existsSync(home)) return [`-l${name}`];
@@ -52,8 +61,8 @@ const compilers: Readonly<Record<PluginName, Compiling>> = {
     names: cxx,
     // The toolkit's usual place goes behind what is asked for.
     links: () => [
-      ...flagsOfHome(process.env['NCCL_HOME'], 'nccl'),
-      ...flagsOfHome(process.env['CUDA_HOME'] || '/usr/local/cuda', 'cudart'),
+      ...flagsOfHome(homeIn('NCCL_HOME', 'nccl.h'), 'nccl'),
+      ...flagsOfHome(homeIn('CUDA_HOME', 'cuda_runtime.h') ?? '/usr/local/cuda', 'cudart'),
       '-pthread',
     ],
     lacks:

@@ -78,11 +78,13 @@ void put_text(char (&to)[n], const Napi::Value& value) {
   std::snprintf(to, n, "%s", text_of(value).c_str());
 }
 
-Napi::Value queued(Napi::Env env, Napi::Value array, Group& group, Group::Work work) {
+Napi::Value queued(Napi::Env env, Napi::Value array, Group& group, Group::Work work,
+                   std::shared_ptr<Loan> loan = nullptr) {
   std::unique_ptr<Completion> c(new Completion{Napi::Promise::Deferred::New(env), {}, {}, {}, {}});
   Completion& pending = *c;
-  const auto promise = Addon::of(env).promise(
-      env, std::move(c), [&](auto done) { group.submit(std::move(work), std::move(done)); });
+  const auto promise = Addon::of(env).promise(env, std::move(c), [&](auto done) {
+    group.submit(std::move(work), std::move(done), std::move(loan));
+  });
   // It completes on this thread, so not before here.
   if (array.IsObject()) pending.array = Napi::Persistent(array.As<Napi::Object>());
   return promise;
@@ -242,7 +244,8 @@ Napi::Value group_move_on_device(const Napi::CallbackInfo& info) {
                        into.view().size() != counts[size_t(g.world().rank)] * g.world().size)))
       throw Error(ErrorCode::kShape, "the bucket does not fit its parts");
     const int32_t device = g.world().device;
-    // The work has its share in the tensors until it is over.
+    auto loan = TensorHandle::lend(info.Env(), info[1], "tensor");
+    // The work has its share in the tensors until it is over, and its device does not end before.
     const auto work = [&]() -> Group::Work {
       if (kind == "sum") return [=, &g] { g.add(data.view().data, all, dtype, device); };
       if (kind == "gather") return [=, &g] { g.gather(data.view().data, dtype, counts, device); };
@@ -250,7 +253,7 @@ Napi::Value group_move_on_device(const Napi::CallbackInfo& info) {
         return [=, &g] { g.exchange(data.view().data, into.view().data, dtype, counts, device); };
       return [=, &g] { g.broadcast(data.view().data, all, dtype, root, device); };
     };
-    return queued(info.Env(), info.Env().Undefined(), g, work());
+    return queued(info.Env(), info.Env().Undefined(), g, work(), std::move(loan));
   });
 }
 

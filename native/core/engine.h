@@ -8,7 +8,7 @@
 
 namespace orthokit {
 
-inline constexpr uint32_t kEngineAbi = 3;
+inline constexpr uint32_t kEngineAbi = 4;
 inline constexpr int32_t kHostMemory = -1;
 
 struct World {
@@ -22,6 +22,7 @@ struct World {
 struct Caller {  // of an engine that asks again and again while it waits
   void* self;
   int32_t (*gives_up)(void* self);  // the engine's call throws, whatever it waits for
+  double seconds;  // that an open waits for other ranks, before it throws which have not come
 };
 
 enum class Motion : int32_t {
@@ -58,9 +59,9 @@ struct Engine {
   int32_t (*test)(void* world, void* request, int32_t* done, Failure*);
   void (*cancel)(void* world, void* request);  // of a receive that nobody sends for
   int32_t (*close)(void* world, Failure*);     // all ranks together
-  // After a failure: `data` and `into` of what is under way are touched no more. Null: by nobody
-  // but test, as all calls but these are over.
-  void (*abandon)(void* world);
+  // After a failure: 0 where `data` and `into` of what is under way are touched no more, else they
+  // may be, for ever. Null: by nobody but test, as all calls but these are over.
+  int32_t (*abandon)(void* world);
 };
 
 }  // namespace orthokit

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "core/small_file.h"
 
@@ -55,14 +56,14 @@ std::string called(const Announced& a) {
 
 void Group::open(double timeout, int64_t bucket_bytes, Done done) {
   timeout_ = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
-  jobs_.push_back({[this, bucket_bytes] { meet(bucket_bytes); }, std::move(done)});
+  jobs_.push_back({[this, bucket_bytes] { meet(bucket_bytes); }, std::move(done), nullptr});
   thread_ = std::thread([this] { loop(); });
 }
 
-void Group::submit(Work work, Done done) {
+void Group::submit(Work work, Done done, std::shared_ptr<Loan> loan) {
   std::lock_guard lock(mutex_);
   if (stop_ || is_closed_) throw Error(ErrorCode::kDisposed, "the group is closed");
-  jobs_.push_back({std::move(work), std::move(done)});
+  jobs_.push_back({std::move(work), std::move(done), std::move(loan)});
   wake_.notify_all();
 }
 
@@ -94,15 +95,23 @@ void Group::loop() {
     }
     if (job.done) job.done(error);
     if (leaving_) tell();
+    if (stop_) abandon();
+    // The work goes here, with all that it holds, when the engine has let go of that.
+    if (std::exchange(has_lost_, false) && job.loan) {
+      job.loan->lose();
+      lost_.push_back(std::move(job));
+    }
   }
-  if (!is_closed_) abandon();
+  abandon();
   std::lock_guard lock(mutex_);
+  for (Job& job : jobs_) job.work = nullptr, job.loan = nullptr;
   is_over_ = true;
   wake_.notify_all();
 }
 
 void Group::meet(int64_t bucket_bytes) {
-  caller_ = {this, [](void* self) { return int32_t(static_cast<Group*>(self)->stop_.load()); }};
+  caller_ = {this, [](void* self) { return int32_t(static_cast<Group*>(self)->stop_.load()); },
+             std::chrono::duration<double>(timeout_).count()};
   call(engine_.open, &world_handle_, &world_, &caller_);
   const int n = world_.size;
   processes_.resize(size_t(n));
@@ -188,14 +197,15 @@ void Group::break_off(const std::string& text) {
 
 // Buffers of calls that are under way may go from here on.
 void Group::abandon() {
-  if (!world_handle_ || !engine_.abandon || is_abandoned_) return;
+  if (!world_handle_ || is_closed_ || !engine_.abandon || is_abandoned_) return;
   is_abandoned_ = true;
-  engine_.abandon(world_handle_);
+  has_lost_ = engine_.abandon(world_handle_) != 0;
 }
 
 void Group::wait(std::vector<void*> requests, const Blame& blame, bool patient) {
   const auto until = Clock::now() + timeout_;
   size_t left = requests.size();
+  is_under_way_ = true;
   for (int turn = 0; left > 0; ++turn) {
     try {
       for (void*& request : requests)
@@ -204,7 +214,10 @@ void Group::wait(std::vector<void*> requests, const Blame& blame, bool patient) 
       watch();              // who it was, if that can be told
       break_off(e.what());  // the others may be in the midst of it
     }
-    if (left == 0) return;
+    if (left == 0) {
+      is_under_way_ = false;
+      return;
+    }
     watch();
     if (!patient && Clock::now() >= until) {
       std::vector<int> unfinished;
@@ -325,6 +338,7 @@ void Group::tell() {
     } catch (const Error&) {  // they will miss this rank
     }
   }
+  if (is_under_way_) abandon();  // the call that was broken off for this
   std::lock_guard lock(mutex_);
   has_told_ = true;
   broken_ = Error(ErrorCode::kBackend, "this rank has failed");

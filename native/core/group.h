@@ -16,6 +16,7 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/loan.h"
 #include "core/stream.h"
 
 namespace orthokit {
@@ -46,7 +47,8 @@ class Group {
   // Once. What calls are cut into must be the same on all ranks.
   void open(double timeout, int64_t bucket_bytes, Done);
   // On the group's thread, in order. After a failure nothing runs any more, and `done` is told why.
-  void submit(Work, Done);
+  // The loan, of memory that the work moves, and what the work holds go when nobody uses it.
+  void submit(Work, Done, std::shared_ptr<Loan> = nullptr);
   // Any thread: tells the others that this rank ends, and why; waits for their answers, or a while.
   void fail(const std::string& text);
   void halt();  // the thread ends, whatever the others do
@@ -87,6 +89,7 @@ class Group {
   struct Job {
     Work work;
     Done done;
+    std::shared_ptr<Loan> loan;
   };
   using Blame = std::function<std::string(const std::vector<int>& unfinished)>;
 
@@ -113,6 +116,9 @@ class Group {
   Clock::duration timeout_{};
   Traffic traffic_;
   bool has_met_ = false, is_abandoned_ = false;
+  bool is_under_way_ = false;  // what was waited for last
+  bool has_lost_ = false;      // memory of the work that runs, to the engine
+  std::vector<Job> lost_;      // whose memory it was
   // The engine reads and writes these members: after a failure it may be at it still.
   std::vector<Process> processes_;
   Process told_of_;

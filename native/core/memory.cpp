@@ -186,6 +186,12 @@ void Memory::release_all() {
   pooled_ = 0;
 }
 
+void Memory::leave_all() {
+  std::lock_guard closing(open_);
+  std::lock_guard lock(mutex_);
+  released_ = true;
+}
+
 MemoryUse Memory::use() const {
   std::lock_guard lock(mutex_);
   return {live_, bytes_, peak_, int64_t(pooled_)};

@@ -51,6 +51,7 @@ class Memory {
   void* allocate_scratch(size_t bytes);  // on the thread that runs the work; until release
   void release_scratch(void* data);      // the same
   void release_all();                    // on the stream's thread, at its end
+  void leave_all();                      // the same where somebody may use it still
   MemoryUse use() const;
   static size_t rounded(size_t bytes);  // the size class: sizes that differ by little share blocks
 

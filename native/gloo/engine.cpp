@@ -294,11 +294,12 @@ int32_t close(void* world, Failure* failure) {
   });
 }
 
-void abandon(void* world) {
+int32_t abandon(void* world) {
   try {
     static_cast<GlooWorld*>(world)->context->closeConnections();
   } catch (const std::exception&) {  // there is nothing left to close
   }
+  return 0;
 }
 
 constexpr Engine kEngine{kEngineAbi, sizeof(Engine), library, open,   start,

@@ -17,7 +17,9 @@
 #include "core/engine_library.h"
 #include "core/error.h"
 #include "core/op.h"
+#include "nccl/meet.h"
 #include "nccl/mesh.h"
+#include "nccl/rendezvous.h"
 
 #if NCCL_VERSION_CODE < NCCL_VERSION(2, 14, 0)
 #error "NCCL 2.14 or later is needed: calls of an older one wait"
@@ -91,7 +93,7 @@ class Room {
 };
 
 struct NcclWorld {
-  NcclWorld(int r, int n) : rank(r), size(n), mesh(r, n) {}
+  NcclWorld(int r, int n) : rank(r), size(n), mesh(n) {}
   ~NcclWorld() {
     if (reached) cudaEventDestroy(reached);
     if (stream) cudaStreamDestroy(stream);
@@ -159,26 +161,32 @@ ncclResult_t state_of(const NcclWorld& own) {
   return state;
 }
 
-void await_state(const NcclWorld& own, const char* what) {
+// False: time is up.
+bool await_state(const NcclWorld& own, const char* what, Clock::time_point until) {
   for (ncclResult_t state; (state = state_of(own)) != ncclSuccess;) {
     check(state, what, own.comm);
     if (own.caller.gives_up(own.caller.self)) throw Error(ErrorCode::kBackend, "given up");
+    if (Clock::now() >= until) return false;
     std::this_thread::sleep_for(milliseconds(1));
   }
+  return true;
 }
 
-// On a thread of its own, which is left to itself where NCCL does not come back.
-void abort(NcclWorld& own) {
-  if (!own.comm) return;
+// On a thread of its own, which is left to itself where NCCL does not come back. True: it has, and
+// nothing is in the stream any more. Else the world must stay.
+bool abort(NcclWorld& own) {
+  if (!own.comm) return true;
   const auto is_over = std::make_shared<std::atomic<bool>>(false);
-  std::thread([is_over, comm = own.comm, device = own.device] {
+  std::thread([is_over, comm = own.comm, device = own.device, stream = own.stream] {
     cudaSetDevice(device);
     ncclCommAbort(comm);
+    cudaStreamSynchronize(stream);
     *is_over = true;
   }).detach();
   own.comm = nullptr;
   const auto until = Clock::now() + kAbortPatience;
   while (!*is_over && Clock::now() < until) std::this_thread::sleep_for(milliseconds(1));
+  return *is_over;
 }
 
 int32_t open(void** world, World* about, const Caller* caller, Failure* failure) {
@@ -187,6 +195,8 @@ int32_t open(void** world, World* about, const Caller* caller, Failure* failure)
     if (rank >= size)
       throw Error(ErrorCode::kBackend, "ORTHOKIT_RANK must be below ORTHOKIT_RANKS, got " +
                                            std::to_string(rank) + " of " + std::to_string(size));
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                          std::chrono::duration<double>(caller->seconds));
     const Rendezvous rendezvous(variable("ORTHOKIT_NCCL_STORE", nullptr));
     gethostname(about->host, sizeof about->host - 1);
     int version = 0;
@@ -205,11 +215,13 @@ int32_t open(void** world, World* about, const Caller* caller, Failure* failure)
       meeting = Rendezvous::make(id);
       rendezvous.put(meeting);
     }
-    while (rank > 0 && !rendezvous.get(meeting)) {
-      if (caller->gives_up(caller->self)) throw Error(ErrorCode::kBackend, "given up");
-      std::this_thread::sleep_for(milliseconds(10));
+    {
+      Meet meet(rendezvous, rank, size, variable("ORTHOKIT_NCCL_HOST", about->host));
+      meet.run(rank == 0 ? &meeting : nullptr, *caller, until);
+      meeting = meet.meeting();
+      for (int r = 0; r < size; ++r)
+        if (r != rank) own->mesh.connect(r, meet.take(r));
     }
-    own->mesh.meet(rendezvous, meeting, variable("ORTHOKIT_NCCL_HOST", about->host), *caller);
     check(cudaStreamCreateWithFlags(&own->stream, cudaStreamNonBlocking), "cudaStreamCreate");
     check(cudaEventCreateWithFlags(&own->reached, cudaEventDisableTiming), "cudaEventCreate");
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
@@ -217,9 +229,11 @@ int32_t open(void** world, World* about, const Caller* caller, Failure* failure)
     try {
       check(ncclCommInitRankConfig(&own->comm, size, meeting.id, rank, &config),
             "ncclCommInitRankConfig", nullptr);
-      await_state(*own, "ncclCommInitRankConfig");
+      if (!await_state(*own, "ncclCommInitRankConfig", until))
+        throw Error(ErrorCode::kBackend, Meet::no_answer(caller->seconds) +
+                                             "all ranks have met, but NCCL does not connect them");
     } catch (const Error&) {
-      abort(*own);
+      if (!abort(*own)) static_cast<void>(own.release());
       throw;
     }
     about->rank = rank, about->size = size, about->device = own->device;
@@ -451,16 +465,17 @@ int32_t close(void* world, Failure* failure) {
     auto& own = *static_cast<NcclWorld*>(world);
     // If one of these fails the world stays: threads of NCCL may have it still.
     check(ncclCommFinalize(own.comm), "ncclCommFinalize", own.comm);
-    await_state(own, "ncclCommFinalize");
+    await_state(own, "ncclCommFinalize", Clock::time_point::max());
     check(ncclCommDestroy(std::exchange(own.comm, nullptr)), "ncclCommDestroy", nullptr);
     delete &own;
   });
 }
 
-void abandon(void* world) {
+int32_t abandon(void* world) {
   auto& own = *static_cast<NcclWorld*>(world);
-  abort(own);
+  const bool is_over = abort(own);
   own.mesh.close();
+  return is_over ? 0 : 1;
 }
 
 constexpr Engine kEngine{kEngineAbi, sizeof(Engine), library, open,   start,

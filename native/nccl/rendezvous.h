@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "core/error.h"
+#include "nccl/file.h"
 
 namespace orthokit {
 
@@ -24,20 +25,6 @@ struct Meeting {  // a file that its owner alone may read
 };
 static_assert(std::is_trivially_copyable_v<Meeting>);
 inline constexpr char kMeetingMark[16] = "orthokit nccl 1";
-
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  const int fd_;
-};
 
 class Rendezvous {
  public:

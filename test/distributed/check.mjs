@@ -3,7 +3,17 @@
 // NCCL is the stand-in for it, on devices of the CUDA emulator.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -299,6 +309,27 @@ const checks = {
     ])
       assert.match(await begin(rank, variables), says);
   },
+  async 'ranks that do not meet, and a folder that was used before'(env, name) {
+    if (name !== 'nccl') return;
+    const own = folder();
+    const begin = async (rank, ranks) => {
+      const about = { ORTHOKIT_RANK: rank, ORTHOKIT_RANKS: ranks, ORTHOKIT_LOCAL_RANK: rank };
+      const where = { ORTHOKIT_NCCL_HOST: '127.0.0.1', ORTHOKIT_NCCL_STORE: own };
+      return (await watched({ ...env, ...where, ...about }, [program('connect')], () => {}, process.execPath)).stdout;
+    };
+    const late = (says) => `ERR_BACKEND connect: no answer within 5 s: ${says}\n`;
+    assert.equal(await begin('1', '2'), late('rank 0 did not come to let the others meet'));
+    // Each calls and is called at once, so that nobody is named who came.
+    const some = await Promise.all(['0', '1', '3'].map((rank) => begin(rank, '5')));
+    assert.deepEqual(some, Array(3).fill(late('ranks that did not come to meet the others: 2 4')));
+    // Those who come first find the meeting and the addresses of the run before, and meet by them.
+    const first = ['1', '2'].map((rank) => begin(rank, '3'));
+    await pause(1000);
+    assert.deepEqual(
+      await Promise.all([begin('0', '3'), ...first]),
+      ['0', '1', '2'].map((rank) => `rank ${rank} of 3\n`),
+    );
+  },
   async 'strangers who call, and a file that others can write'(env, name) {
     if (name !== 'nccl') return;
     const own = folder();
@@ -336,10 +367,23 @@ const checks = {
   },
   async 'a plug-in without its library'(_env, name) {
     if (name !== 'nccl') return;
-    const homes = { NCCL_HOME: '/nowhere', CUDA_HOME: path.join(emulated, 'cuda') };
-    const { code, stderr } = await orthokit(homes, 'build', '--nccl', '--out', path.join(folder(), 'none.so'));
-    assert.equal(code, 1);
-    assert.match(stderr, /nccl\.h.*No such file(.*\n)*.*build --nccl needs a C\+\+20 compiler, NCCL 2\.14 or later/);
+    const [empty, old] = [folder(), folder()];
+    mkdirSync(path.join(old, 'include'));
+    const header = '#define NCCL_VERSION(x, y, z) (x * 10000 + y * 100 + z)\n#define NCCL_VERSION_CODE 21000\n';
+    writeFileSync(path.join(old, 'include', 'nccl.h'), header);
+    const cuda = path.join(emulated, 'cuda');
+    const needs = 'build --nccl needs a C\\+\\+20 compiler, NCCL 2\\.14 or later';
+    for (const [NCCL_HOME, CUDA_HOME, says] of [
+      [old, cuda, `NCCL 2\\.14 or later is needed: calls of an older one wait(.*\\n)*.*${needs}`],
+      ['/nowhere', cuda, 'NCCL_HOME must name a folder with include/nccl\\.h, got /nowhere$'],
+      [empty, cuda, `NCCL_HOME must name a folder with include/nccl\\.h, got ${empty}$`],
+      [old, '/nowhere', 'CUDA_HOME must name a folder with include/cuda_runtime\\.h, got /nowhere$'],
+    ]) {
+      const args = ['build', '--nccl', '--out', path.join(empty, 'none.so')];
+      const { code, stderr } = await orthokit({ NCCL_HOME, CUDA_HOME }, ...args);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(says, 'm'));
+    }
   },
   async 'a library without the name that a linker looks for'(env, name) {
     if (name !== 'nccl') return;
@@ -397,6 +441,27 @@ const checks = {
     for (const pair of ['0 and rank 1', '1 and rank 0'])
       assert.match(stdout, new RegExp(`ERR_BACKEND connect: NCCL: .*Duplicate GPU detected : rank ${pair} both`));
     assert.equal(await good(env, '-n', '2', program('devices'), 'another'), 'another\n');
+  },
+  async 'a device that is closed while NCCL has its memory'(env, name) {
+    if (name !== 'nccl') return;
+    const disposed = /^closed after ([\d.]+) s and (\d+) turns: ERR_DISPOSED Group\.allReduce: .*closed/m;
+    const late =
+      /^closed after ([\d.]+) s and (\d+) turns: ERR_BACKEND Group\.allReduce: .*'second': the exchange .* has not ended/m;
+    for (const [how, words, says] of [
+      ['late', '', disposed],
+      ['exits', '', /^$/],
+      ['stops', '', late],
+      ['stops', 'abort-hangs', late],
+    ]) {
+      const args = ['run', '-n', '2', program('closing'), how];
+      const { stdout, stderr, seconds } = await orthokit({ ...env, ORTHOKIT_EMULATOR_NCCL: words }, ...args);
+      assert.doesNotMatch(stderr, /somebody has written to a buffer/);
+      assert.match(stdout, says, stderr);
+      const [, waited, turns] = says.exec(stdout);
+      // It waits for the others, and the event loop goes on meanwhile.
+      if (how !== 'exits') assert.ok(Number(waited) > 0.5 && Number(turns) > 20, stdout);
+      assert.ok(seconds < 20, `${how} ${words}: ${seconds} s`);
+    }
   },
   async 'a rank that is lost inside NCCL'(env, name) {
     if (name !== 'nccl') return;
