@@ -20,7 +20,7 @@ mkdir -p "${1:-gpu-results}" || exit 2
 out=$(cd "${1:-gpu-results}" && pwd)
 rm -f "$out"/*.jsonl "$out"/*.log "$out"/{result.json,summary.md,device.csv}
 
-# What eight minutes leave for the summary. On the emulated device nobody waits for a lent GPU, and other tests run beside.
+# Seconds that eight minutes leave for the summary. On the emulated device there is no hurry, and other tests run beside.
 times=1
 $emulated && times=6
 limit=${ORTHOKIT_GPU_CHECK_SECONDS:-$((470 * times))}

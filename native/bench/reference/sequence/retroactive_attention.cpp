@@ -12,8 +12,8 @@ namespace {
 // what they make of an infinity is one, or NaN.
 thread_local std::vector<double> terms_of_sums, terms_of_out;
 
-// The magnitude that the rounding of a row's numbers is of. A row with an infinity is summed anew in
-// every step: it is that of the largest number that it has now.
+// The magnitude that the rounding of a row's numbers is of. A row with an infinity is summed anew
+// in every step: it is that of the largest number that it has now.
 double size_of(const double* a, int64_t size) {
   if (std::isfinite(a[size + 3])) return a[size + 3];
   double largest = 0;
