@@ -38,7 +38,11 @@ const goals = [
   goal('R20'),
   goal('R21', 2),
   goal('R22'),
-  { name: 'R23', run: 'node test/distributed/check.mjs openmpi mpich gloo nccl' },
+  {
+    name: 'R23',
+    run: 'node test/distributed/check.mjs openmpi mpich gloo nccl',
+    env: { ORTHOKIT_DEEP: '1' },
+  },
   goal('R26'),
   goal('R27'),
   goal('R28'),
@@ -135,5 +139,6 @@ export const parts = [
     name: `mutants: ${area}`,
     run: `node scripts/mutants.mjs run ${area}`,
   })),
+  { name: 'tables of bilevel methods', run: step('vitest test/bilevel/tables.test.ts'), env: { ORTHOKIT_DEEP: '1' } },
   { name: 'speed', run: 'npm run --silent bench:gate' },
 ];

@@ -12,6 +12,8 @@ import { linearConstraint, rowOf } from './linear-constraint.ts';
 
 type Dtype = 'f32' | 'f64';
 const read = async (x: Tensor) => [...(await x.read())].map(Number);
+/** The longest rows of the tables take minutes: a part of the deep run has them. */
+const deep = process.env['ORTHOKIT_DEEP'] === '1';
 const steps = { alpha: 0.05, beta: 0.05, eta: 0.05 };
 
 /** Φ less its least value, after each of so many steps. */
@@ -100,10 +102,10 @@ describe.each(onlyCpu)('tables of methods of two levels on %s', (kind) => {
   it.each(['v1', 'v2'] as const)(
     'many lower problems, %s: all of them in each step, without noise',
     async (variant) => {
-      const marks = [200, 1000, 3000, 10_000];
-      const slopes = await blockSlopes(device, marks, { variant, blocksPerStep: 12 });
+      const marks = [200, 1000, 3000];
+      const slopes = await blockSlopes(device, deep ? [...marks, 10_000] : marks, { variant, blocksPerStep: 12 });
       within(slopes.slice(0, 3), [0.04, 7.9e-3, 1.5e-4], 0.05);
-      expect(slopes[3]).toBeLessThan(1e-8);
+      if (deep) expect(slopes[3]).toBeLessThan(1e-8);
       within(
         await blockSlopes(device, marks.slice(0, 2), { variant, blocksPerStep: 12 }, 0, 'f32'),
         [0.04, 7.9e-3],
@@ -125,15 +127,17 @@ describe.each(onlyCpu)('tables of methods of two levels on %s', (kind) => {
     expect((await long)[0]).toBeGreaterThan(0.5);
   });
 
-  it('LV-HBA: an inequality, to 100,000 steps, and in f32', async () => {
-    for (const dtype of ['f64', 'f32'] as const) {
-      const problem = bounded(device, dtype);
-      using method = new LvHba(problem, { ...steps, bound: 10 });
-      await method.init();
-      for (let k = 0; k < (dtype === 'f64' ? 100_000 : 10_000); ++k) await method.step();
-      const found = [(await read(problem.x))[0]! - 2, (await read(method.multipliers))[0]! - 1];
-      for (const off of found) expect(Math.abs(off)).toBeLessThan(dtype === 'f64' ? 1e-12 : 1e-4);
-    }
+  it.each([
+    ['f32', 10_000, 1e-4],
+    ['f64', 10_000, 1.2e-6],
+    ...(deep ? ([['f64', 100_000, 1e-12]] as const) : []),
+  ] as const)('LV-HBA: an inequality in %s, to %i steps', async (dtype, count, most) => {
+    const problem = bounded(device, dtype);
+    using method = new LvHba(problem, { ...steps, bound: 10 });
+    await method.init();
+    for (let k = 0; k < count; ++k) await method.step();
+    const found = [(await read(problem.x))[0]! - 2, (await read(method.multipliers))[0]! - 1];
+    for (const off of found) expect(Math.abs(off)).toBeLessThan(most);
   });
 
   it('LV-HBA: the toy with a linear constraint of rows that are 1 long, of any size', async () => {

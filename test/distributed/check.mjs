@@ -123,7 +123,9 @@ const checks = {
       }
     }
   },
-  async training(env) {
+  async training(env, name) {
+    // Its calls are the same by every engine, but those between devices: by all of them in the deep run.
+    if (name !== engines[0] && name !== 'nccl' && process.env.ORTHOKIT_DEEP !== '1') return;
     // One process by itself, which no launcher has started, has no engine.
     const none = { ...env };
     for (const engine of ['MPI', 'GLOO', 'NCCL']) none[`ORTHOKIT_${engine}_PLUGIN`] = '/nowhere';
