@@ -71,9 +71,12 @@ export class Checker {
     return this.orders.counts.live;
   }
 
-  /** Blocks once no object waits for the collector: finalizers and threads that close devices take a while. */
+  /**
+   * Blocks once no object waits for the collector: finalizers and threads that close devices take a while. Where a whole
+   * collection finds no more than one of the young, there is none.
+   */
   async steadyBlocks() {
-    let blocks = await this.hostBlocks();
+    let blocks = await this.hostBlocks('young');
     for (let i = 0; i < 50; i++) {
       if (i > 2) await pause(10);
       const before = blocks;
