@@ -113,7 +113,7 @@ const machineCode = [
     name: 'kernel report, all architectures',
     run: commands(
       step('build emulated'),
-      step('nvcc_release all'),
+      step('nvcc_build all'),
       ...ptxOf('').map(({ run }) => run),
       'node scripts/kernel-report.mjs build/cuda-release build/ptx --check',
     ),

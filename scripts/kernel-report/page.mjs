@@ -115,7 +115,7 @@ export const architecturesOf = (page) =>
   [...(page.split(`${machineCode}\n`)[1] ?? '').matchAll(/ sm_(\d+) \|/g)].map(([, number]) => Number(number));
 export const withoutMachineCode = (page) => page.split(`${machineCode}\n`)[0];
 
-export function markdown(forms, architectures, compiler, shown, waiting, open = new Set()) {
+export function markdown(forms, architectures, compiler, shown, waiting, open) {
   const list = families(forms);
   const rateOf = (part, unit, scale) => `${(rates[part][1] / scale).toFixed(part === 'memory' ? 2 : 0)} ${unit}`;
   return `# Kernels on CUDA
