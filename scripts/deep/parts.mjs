@@ -1,6 +1,7 @@
 // The parts of a deep run, of half an hour at most: `run` is a command for bash.
 import path from 'node:path';
 import { releaseVersions } from '../jobs/ci.mjs';
+import { checkedAlone } from '../jobs/cuda.mjs';
 import { allOrders, products } from '../jobs/orders.mjs';
 import { interpretation, jobsOf as ptxOf } from '../jobs/ptx.mjs';
 import { step } from '../jobs/step.mjs';
@@ -71,6 +72,12 @@ const everyOrder = products.map((source) => ({
   ),
 }));
 
+/** Each access of the kernels as the host's compiler made them, and the portable kernels as that of arm64 does. */
+const otherCompilers = [
+  { name: 'checked device', run: commands(...checkedAlone.map(({ run }) => run)) },
+  { name: 'kernels of arm64', run: commands(step('build cpu'), step('verify_on_arm64')) },
+];
+
 const arithmetic = 'test/ops test/optimizers';
 const sets = ['portable', 'avx2'].map((set) => ({
   name: `tests on ${set}`,
@@ -129,6 +136,7 @@ export const parts = [
   ...goals,
   ...onCuda,
   ...everyOrder,
+  ...otherCompilers,
   ...sets,
   ...versions,
   ...workers,

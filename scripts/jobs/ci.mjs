@@ -1,6 +1,6 @@
 // All that .ci/run checks after the README's tests, which have built the addon, the C++ tests and dist/. Each axis is tested
 // where it can fail: instruction sets by arithmetic, versions of Node.js by what touches Node-API, orders by races.
-import { jobs as cuda } from './cuda.mjs';
+import { unchecked as cuda } from './cuda.mjs';
 import { products } from './orders.mjs';
 import { jobsOf as ptxOf } from './ptx.mjs';
 import { jobs as soak } from './soak.mjs';
@@ -11,7 +11,7 @@ export const nodeVersions = ['24.21.0'];
 /** Those that a release and a deep run are tried on: the one between, and the newest, too. */
 export const releaseVersions = ['22.23.3', ...nodeVersions, '26.10.0'];
 
-const release = { name: 'nvcc: an architecture of each pass', run: step('nvcc_release') };
+const release = { name: 'nvcc: sm_90', run: step('nvcc_release') };
 const installed = nodeVersions.map((version) => ({ name: `Node.js ${version}`, run: step(`install_node ${version}`) }));
 const node = nodeVersions.map((version) => ({
   name: `tests on Node.js ${version}`,
@@ -24,8 +24,7 @@ const emulated = cuda.slice(0, 1 + products.length);
 const withoutAddon = (job) => ({ ...job, addon: 'unused' });
 const onEmulated = cuda.slice(emulated.length);
 const testsOnEmulated = onEmulated.filter((job) => job.addon !== 'unused');
-const checks = onEmulated.filter((job) => job.addon === 'unused');
-const checkedBuild = checks.find((job) => job.name === 'checked device: build');
+const verified = onEmulated.filter((job) => job.addon === 'unused');
 const ptx = ptxOf(release.name).map(withoutAddon);
 // Jobs that must not be disturbed come last, when nothing else waits.
 const undisturbed = soak.filter(({ cores }) => cores === 'alone');
@@ -39,8 +38,6 @@ export const jobs = [
     addon: 'unused',
     run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF -DORTHOKIT_FEWER_SANITIZERS=ON'),
   },
-  checkedBuild,
-  { name: 'kernels of arm64', run: step('verify_on_arm64') },
   ...ptx,
   {
     name: 'kernel report',
@@ -74,7 +71,7 @@ export const jobs = [
     needs: [release.name, ...installed.map((job) => job.name)],
     run: `node test/package/check.mjs ${nodeVersions.map((version) => `"$(${step(`node_of ${version}`)})"`).join(' ')}`,
   },
-  ...checks.filter((job) => job !== checkedBuild),
+  ...verified,
   ...[
     { name: 'sanitizers', needs: ['sanitizers: build'], run: step('sanitized') },
     ...['biome', 'clang-format', 'types', 'includes', 'imports', 'comments'].map((name) => ({

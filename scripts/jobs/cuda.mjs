@@ -1,4 +1,5 @@
-// The CUDA backend on its emulator: every test that is for it, and every operation in orders that cover each pair.
+// The CUDA backend on its emulator: every test that is for it, and every operation in orders that cover each pair; then
+// with each access checked.
 import { jobsOf, parts } from './folders.mjs';
 import { checkedOrder, orders, products } from './orders.mjs';
 import { step } from './step.mjs';
@@ -14,7 +15,8 @@ const joined = {
   title: 'parts with little to do',
 };
 
-export const jobs = [
+/** Of .ci/run, which has each access checked where nvcc's code is interpreted (ptx.mjs). */
+export const unchecked = [
   { name: 'emulated device: build', addon: 'unused', run: step('build_emulated emulated') },
   ...products.map((source) => ({
     name: verified(source),
@@ -46,6 +48,9 @@ export const jobs = [
     needs: [verified(source)],
     run: step(`verify_order ${threads} ${streams} ${source}`),
   })),
+];
+
+const checked = [
   { name: 'checked device: build', addon: 'unused', run: step('build_emulated checked') },
   {
     name: "checked device: emulator's own tests",
@@ -60,3 +65,8 @@ export const jobs = [
     run: step(`verify_checked ${checkedOrder.threads} ${checkedOrder.streams} ${source}`),
   })),
 ];
+
+export const jobs = [...unchecked, ...checked];
+
+/** The checked device alone, with what it needs. */
+export const checkedAlone = [...unchecked.slice(0, 1 + products.length), ...checked];

@@ -7,14 +7,12 @@ const grid = threads.flatMap((thread, i) => streams.map((stream, j) => ({ thread
 /** All but forward and eager, by which the others are judged. */
 const others = grid.filter(({ i, j }) => i + j > 0);
 
-/** The order in which the checked device runs, with own products, and products by cuBLAS. */
+/** The order in which the checked device runs. */
 export const checkedOrder = { threads: 'random', streams: 'deferred' };
 
-/** With the first and the checked one every pair: of threads and streams, of threads and products, of streams and products. */
+/** With the first one every pair: of threads and streams, of threads and products, of streams and products. */
 export const orders = () =>
-  others
-    .filter(({ threads, streams }) => threads !== checkedOrder.threads || streams !== checkedOrder.streams)
-    .map(({ i, j, ...order }) => ({ ...order, source: products[(i + j) % products.length] }));
+  others.map(({ i, j, ...order }) => ({ ...order, source: products[(i + j) % products.length] }));
 
 /** Every triple. */
 export const allOrders = () => others.flatMap(({ i, j, ...order }) => products.map((source) => ({ ...order, source })));

@@ -133,10 +133,9 @@ judged() { # <preset> <lines>
   ! is_of_build "$@" || printf '%s\n' --against "build/$1/$2"
 }
 
-# The C++ tests with sanitizers. That the judge convicts does not depend on them, and with them references run on the
-# device of their own.
+# The C++ tests with sanitizers, which references are built without, and on which it does not depend that the judge convicts.
 sanitized() {
-  ctest --preset asan -E '^(verify|convictions)$'
+  ctest --preset asan -E '^(verify|convictions|reference)$'
   local against
   readarray -t against < <(judged cpu verified-portable.jsonl)
   build/asan/orthokit_bench --verify "${against[@]}" > build/asan/verified.jsonl || {
@@ -197,9 +196,10 @@ verify_on_processor() { # Nehalem|Haswell
   wc -l < "build/cpu/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
-# The kernels of arm64, compiled for the package by Debian's cross compiler. They have the bits of the portable ones here, but
+# The kernels of arm64, compiled by Debian's cross compiler as for the package. They have the bits of the portable ones here, but
 # for those by Eigen, which takes the vectors of each processor, and the sign of the NaN that a negative root is.
 verify_on_arm64() {
+  require_packages qemu-user=qemu-aarch64 g++-aarch64-linux-gnu=aarch64-linux-gnu-g++
   local cases=build/arm64/cases.txt own=build/arm64/judged.jsonl other=build/arm64/other-bits.jsonl
   local own_bits='cholesky_solve|conda|dion|eigh|lu_solve|map_backward|qr|refresh_basis|svd'
   build arm64 -DORTHOKIT_GLIBC_FLOOR=2.28
@@ -216,11 +216,10 @@ verify_on_arm64() {
   fi
 }
 
-# The plug-in, and the PTX of which it is made for sm_90: for each pass of nvcc's front end that a release has, machine code of
-# one architecture; or of all of a release (deep). .ci/run begins it early, on what is idle: whoever comes second waits for
+# The plug-in, and the PTX of which it is made for sm_90: machine code of that architecture, or of all of a release (deep). .ci/run begins it early, on what is idle: whoever comes second waits for
 # the first.
 nvcc_build() { # [all]
-  local architectures='75-real;90-real;120'
+  local architectures=90-real
   [[ ${1:-} != all ]] || architectures=
   command -v nvcc > /dev/null || { echo "nvcc is missing" >&2; return 1; }
   mkdir -p build

@@ -167,8 +167,8 @@ ${waitingLines(waiting)}
 ${machineCode}
 
 Registers a thread, by architecture, and in bytes: static shared memory of a block, stack of a thread, spills. The
-figures are those of ptxas ${compiler} and the largest of the forms. CI compiles for one architecture of each pass of nvcc's
-front end (sm_75, sm_90, sm_120), the deep run for all. Shared memory that is asked for at launch is not among them.
+figures are those of ptxas ${compiler} and the largest of the forms. CI compiles for sm_90, the deep run for all.
+Shared memory that is asked for at launch is not among them.
 **Occupancy** is the share of an sm_${shown}'s warps that can be there at once, of the form with the least.
 
 ${machineTable(list, architectures)}

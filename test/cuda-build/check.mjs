@@ -1,5 +1,6 @@
 // The CUDA plug-in as nvcc built it for a release (preset cuda-release): it opens, and where it cannot run it says why.
-// That the architectures which share a pass of nvcc's front end may do so. And what ORTHOKIT_CUDA=AUTO builds: nothing where no GPU is, else this machine's architectures.
+// That the architectures which share a pass of nvcc's front end may do so, and that device code compiles for the oldest and
+// the newest. And what ORTHOKIT_CUDA=AUTO builds: nothing where no GPU is, else this machine's architectures.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -63,6 +64,20 @@ function checkAuto() {
   }
 }
 
+/** What CI does not compile the plug-in for: all that asks for an architecture, by kernels that use each of it. */
+function checkOtherArchitectures() {
+  const folder = path.join(root, 'test', 'cuda-emulator');
+  const includes = [path.join(root, 'native'), path.join(folder, 'src')].map((name) => `-I${name}`);
+  for (const architecture of ['sm_75', 'sm_120'])
+    for (const name of ['kernels', 'bugs']) {
+      const out = path.join(work, `${name}-${architecture}.cubin`);
+      const options = ['-std=c++20', '--expt-relaxed-constexpr', '--fmad=false', `-arch=${architecture}`, '-cubin'];
+      const source = path.join(folder, 'tests', `${name}.cu`);
+      const { status, text } = run('nvcc', [...includes, ...options, '-o', out, source]);
+      expect(`${name}.cu compiles for ${architecture}`, status === 0, text);
+    }
+}
+
 /** A pass for 8.0 serves 9.0, too, and one for 10.0 serves 12.0: no kernel asks for more than the oldest of a pass has. */
 function checkPasses() {
   const folder = path.join(root, 'native');
@@ -77,6 +92,7 @@ function checkPasses() {
 try {
   checkPlugin();
   checkPasses();
+  checkOtherArchitectures();
   checkAuto();
 } finally {
   rmSync(work, { recursive: true, force: true });
