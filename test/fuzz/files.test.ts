@@ -115,7 +115,7 @@ const targets: Target[] = [
 ];
 
 const growthLimit = 256 << 20; // bytes
-const rounds = goal('R13', { ci: 10, deep: 600, unit: 'seconds' });
+const rounds = goal('R13', { ci: 6, deep: 600, unit: 'seconds' });
 
 describe.each(targets)('R13: fuzzing of $name', rounds.tagged, ({ name, measured, outcomes, beyond, executions }) => {
   const corpus = path.join(import.meta.dirname, 'corpus', name);

@@ -6,7 +6,7 @@ import { devices, kind } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 import { runTarget } from './target.ts';
 
-const rounds = goal('R13', { ci: 10, deep: 600, unit: 'seconds' });
+const rounds = goal('R13', { ci: 6, deep: 600, unit: 'seconds' });
 /** In a process; the emulator takes far longer. */
 const executions = { cpu: 3000, cuda: 500 }[kind];
 /** Calls after which each operation must have met all that it can meet. */
