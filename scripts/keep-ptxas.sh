@@ -15,7 +15,9 @@ fi
 "$@" 2> "$object.ptxas"
 status=$?
 if [ "$pass" != compute_ ]; then
-  [ $status -ne 0 ] || mv "$object.kept/"*".$pass.ptx" "$object.ptx" || status=1
+  # Where there is one pass alone, it has no name.
+  kept=$(ls "$object.kept/"*".$pass.ptx" 2> /dev/null || ls "$object.kept/"*.ptx)
+  [ $status -ne 0 ] || mv "$kept" "$object.ptx" || status=1
   rm -rf "$object.kept"
 fi
 grep -vE '^ptxas info|bytes stack frame,' "$object.ptxas" >&2
