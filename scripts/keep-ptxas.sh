@@ -15,7 +15,7 @@ fi
 "$@" 2> "$object.ptxas"
 status=$?
 if [ "$pass" != compute_ ]; then
-  # Where there is one pass alone, it has no name.
+  # The file of a pass is named by it, unless the pass is the only one.
   kept=$(ls "$object.kept/"*".$pass.ptx" 2> /dev/null || ls "$object.kept/"*.ptx)
   [ $status -ne 0 ] || mv "$kept" "$object.ptx" || status=1
   rm -rf "$object.kept"

@@ -15,7 +15,7 @@ const joined = {
   title: 'parts with little to do',
 };
 
-/** Of .ci/run, which has each access checked where nvcc's code is interpreted (ptx.mjs). */
+/** The part that .ci/run has: there each access is checked where nvcc's code is interpreted (ptx.mjs). */
 export const unchecked = [
   { name: 'emulated device: build', addon: 'unused', run: step('build_emulated emulated') },
   ...products.map((source) => ({

@@ -64,7 +64,7 @@ function checkAuto() {
   }
 }
 
-/** What CI does not compile the plug-in for: all that asks for an architecture, by kernels that use each of it. */
+/** Architectures that CI leaves out of the plug-in, by kernels that use all device functions which ask for one. */
 function checkOtherArchitectures() {
   const folder = path.join(root, 'test', 'cuda-emulator');
   const includes = [path.join(root, 'native'), path.join(folder, 'src')].map((name) => `-I${name}`);
