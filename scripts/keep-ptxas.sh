@@ -15,9 +15,11 @@ fi
 "$@" 2> "$object.ptxas"
 status=$?
 if [ "$pass" != compute_ ]; then
-  # The file of a pass is named by it, unless the pass is the only one.
-  kept=$(ls "$object.kept/"*".$pass.ptx" 2> /dev/null || ls "$object.kept/"*.ptx)
-  [ $status -ne 0 ] || mv "$kept" "$object.ptx" || status=1
+  if [ $status -eq 0 ]; then
+    # The file of a pass is named by it, unless the pass is the only one.
+    kept=$(ls "$object.kept/"*".$pass.ptx" 2> /dev/null || ls "$object.kept/"*.ptx)
+    mv "$kept" "$object.ptx" || status=1
+  fi
   rm -rf "$object.kept"
 fi
 grep -vE '^ptxas info|bytes stack frame,' "$object.ptxas" >&2

@@ -1,7 +1,7 @@
 // The parts of a deep run, of half an hour at most: `run` is a command for bash.
 import path from 'node:path';
 import { releaseVersions } from '../jobs/ci.mjs';
-import { checkedAlone } from '../jobs/cuda.mjs';
+import { checked, first } from '../jobs/cuda.mjs';
 import { allOrders, products } from '../jobs/orders.mjs';
 import { interpretation, jobsOf as ptxOf } from '../jobs/ptx.mjs';
 import { step } from '../jobs/step.mjs';
@@ -72,9 +72,9 @@ const everyOrder = products.map((source) => ({
   ),
 }));
 
-/** Each access of the kernels as the host's compiler made them, and the portable kernels as that of arm64 does. */
+/** Kernels by other compilers: those of CUDA by the host's, with each access checked; the portable ones by that of arm64. */
 const otherCompilers = [
-  { name: 'checked device', run: commands(...checkedAlone.map(({ run }) => run)) },
+  { name: 'checked device', run: commands(...[...first, ...checked].map(({ run }) => run)) },
   { name: 'kernels of arm64', run: commands(step('build cpu'), step('verify_on_arm64')) },
 ];
 

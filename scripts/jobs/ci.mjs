@@ -1,7 +1,6 @@
 // All that .ci/run checks after the README's tests, which have built the addon, the C++ tests and dist/. Each axis is tested
 // where it can fail: instruction sets by arithmetic, versions of Node.js by what touches Node-API, orders by races.
-import { unchecked as cuda } from './cuda.mjs';
-import { products } from './orders.mjs';
+import { first as emulated, others as onEmulated } from './cuda.mjs';
 import { jobsOf as ptxOf } from './ptx.mjs';
 import { jobs as soak } from './soak.mjs';
 import { step } from './step.mjs';
@@ -19,10 +18,7 @@ const node = nodeVersions.map((version) => ({
   run: step(`vitest_on_node ${version}`),
 }));
 
-// Results of the first order on the emulated device are judged before anything is compared with it.
-const emulated = cuda.slice(0, 1 + products.length);
 const withoutAddon = (job) => ({ ...job, addon: 'unused' });
-const onEmulated = cuda.slice(emulated.length);
 const testsOnEmulated = onEmulated.filter((job) => job.addon !== 'unused');
 const verified = onEmulated.filter((job) => job.addon === 'unused');
 const ptx = ptxOf(release.name).map(withoutAddon);
@@ -57,7 +53,7 @@ export const jobs = [
   { name: 'files and shared memory, in Python', run: step('in_python') },
   {
     name: 'several processes, by Open MPI, MPICH, Gloo and a stand-in for NCCL',
-    needs: [cuda[0].name],
+    needs: [emulated[0].name],
     run: step('several_processes'),
   },
   ...['Nehalem', 'Haswell'].map((processor) => ({

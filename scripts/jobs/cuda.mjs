@@ -15,8 +15,8 @@ const joined = {
   title: 'parts with little to do',
 };
 
-/** The part that .ci/run has: there each access is checked where nvcc's code is interpreted (ptx.mjs). */
-export const unchecked = [
+/** Results of the first order are judged before anything is compared with it. */
+export const first = [
   { name: 'emulated device: build', addon: 'unused', run: step('build_emulated emulated') },
   ...products.map((source) => ({
     name: verified(source),
@@ -24,6 +24,9 @@ export const unchecked = [
     needs: ['emulated device: build'],
     run: step(`first_order ${source}`),
   })),
+];
+
+export const others = [
   ...jobsOf([...long, joined], 'cuda', (title, words) => ({
     name: `emulated device: tests: ${title}`,
     needs: ['emulated device: build'],
@@ -50,7 +53,8 @@ export const unchecked = [
   })),
 ];
 
-const checked = [
+/** The checked device, which .ci/run leaves out: there nvcc's code is interpreted with each access checked (ptx.mjs). */
+export const checked = [
   { name: 'checked device: build', addon: 'unused', run: step('build_emulated checked') },
   {
     name: "checked device: emulator's own tests",
@@ -66,7 +70,4 @@ const checked = [
   })),
 ];
 
-export const jobs = [...unchecked, ...checked];
-
-/** The checked device alone, with what it needs. */
-export const checkedAlone = [...unchecked.slice(0, 1 + products.length), ...checked];
+export const jobs = [...first, ...others, ...checked];

@@ -196,8 +196,8 @@ verify_on_processor() { # Nehalem|Haswell
   wc -l < "build/cpu/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
-# The kernels of arm64, compiled by Debian's cross compiler as for the package. They have the bits of the portable ones here, but
-# for those by Eigen, which takes the vectors of each processor, and the sign of the NaN that a negative root is.
+# The kernels of arm64, compiled by Debian's cross compiler as for the package. They have the bits of the portable ones
+# here, but for those by Eigen, which takes the vectors of each processor, and the sign of the NaN that a negative root is.
 verify_on_arm64() {
   require_packages qemu-user=qemu-aarch64 g++-aarch64-linux-gnu=aarch64-linux-gnu-g++
   local cases=build/arm64/cases.txt own=build/arm64/judged.jsonl other=build/arm64/other-bits.jsonl
@@ -216,8 +216,8 @@ verify_on_arm64() {
   fi
 }
 
-# The plug-in, and the PTX of which it is made for sm_90: machine code of that architecture, or of all of a release (deep). .ci/run begins it early, on what is idle: whoever comes second waits for
-# the first.
+# The plug-in, and the PTX of which it is made for sm_90: machine code of that architecture, or of all of a release (deep).
+# .ci/run begins it early, on what is idle: whoever comes second waits for the first.
 nvcc_build() { # [all]
   local architectures=90-real
   [[ ${1:-} != all ]] || architectures=
