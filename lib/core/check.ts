@@ -23,6 +23,19 @@ export interface TensorDemands<D extends Dtype = Dtype> {
   readonly device?: Device;
 }
 
+/** True for a tensor as demanded, found without the words for one that is not. */
+export function isFit(x: unknown, { dtypes, shape, rank, filled, device }: TensorDemands): boolean {
+  if (!isTensor(x) || x.disposed) return false;
+  const sizes = x.shape;
+  if (rank !== undefined && sizes.length !== rank) return false;
+  if (dtypes && !dtypes.includes(x.dtype)) return false;
+  if ((filled && x.size === 0) || (device && x.device !== device)) return false;
+  if (shape === undefined) return true;
+  if (rank === undefined && sizes.length !== shape.length) return false;
+  for (let i = 0; i < shape.length; ++i) if (shape[i] !== undefined && shape[i] !== sizes[i]) return false;
+  return true;
+}
+
 /** @throws ERR_ARGUMENT for no tensor; ERR_DISPOSED, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for one not as demanded */
 export function tensor<D extends Dtype = Dtype>(
   op: string,
@@ -30,6 +43,7 @@ export function tensor<D extends Dtype = Dtype>(
   x: unknown,
   demands: TensorDemands<D> = {},
 ): asserts x is Tensor<D> {
+  if (isFit(x, demands)) return;
   if (!isTensor(x)) throw refusal(op, name, 'be a Tensor', shown(x));
   alive(op, name, x);
   const { dtypes, shape, rank = shape?.length, filled, device } = demands;

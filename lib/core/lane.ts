@@ -1,8 +1,8 @@
 import { abortable } from './abortable.ts';
 import type { Device } from './device.ts';
+import { DevicePlace } from './device-place.ts';
 import type { Dtype, DtypeArrays } from './dtypes.ts';
 import { native } from './native.ts';
-import { HandlePlace } from './sheet.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
@@ -18,7 +18,7 @@ export class Lane {
   /** Given up when the signal is aborted, unless the lane has been disposed by then. */
   constructor(device: Device, signal?: AbortSignal) {
     this.queue = new native.Device(device) as Device;
-    HandlePlace.ofDevice(this.queue);
+    DevicePlace.put(this.queue);
     this.#device = device;
     this.#signal = signal;
     signal?.addEventListener('abort', this.giveUp, { once: true });

@@ -74,16 +74,27 @@ interface Native {
   beginStep(device: object): void;
   endStep(device: object): void;
   close(device: object): Promise<void>;
+  /** Makes a handle that holds nothing; its place is on the sheet then. */
+  Tensor: new () => object;
   /**
-   * Makes a tensor of a device, a shape and a dtype, and memory of another process; or of another tensor, whose bytes
-   * it shares, and a shape, or a range of rows.
+   * Fills a handle with a tensor of a device, a shape and a dtype, and memory of another process; or of another tensor,
+   * whose bytes it shares, and a shape, or a range of rows. Without arguments: with what is written on the sheet; false
+   * if that cannot be read there, and nothing has happened then.
    */
-  Tensor: new (
-    deviceOrTensor: object,
-    shapeOrFrom: readonly number[] | number,
+  fill(
+    handle?: object,
+    deviceOrTensor?: object,
+    shapeOrFrom?: readonly number[] | number,
     dtypeOrTo?: string | number,
     source?: SharedSource,
-  ) => object;
+  ): boolean;
+  /** Lets go of what the handle holds whose place is on the sheet. */
+  release(): void;
+  /**
+   * Takes the function that gives the place of a tensor's handle: −1 is no tensor, −2 a disposed one. Gives the one
+   * before it.
+   */
+  setPlaceOf(placeOf: (value: unknown) => number): ((value: unknown) => number) | undefined;
   /** Copies the array, which must fit, before it returns. */
   write(tensor: object, data: TypedArray): void;
   /** The same without a copy: nobody may change the array any more, or move its memory. */
@@ -92,10 +103,9 @@ interface Native {
   read<T extends TypedArray>(tensor: object, into: T): Promise<T> | T;
   /** Fills the arrays, which must fit, before it returns: this thread waits for the queue. */
   readNow(tensors: readonly object[], into: readonly TypedArray[]): void;
-  dispose(tensor: object): void;
   /** Moves a tensor to memory that other processes can map; `done` once the elements are there. */
   share(tensor: object): SharedMemory & { done: Promise<void> };
-  /** Memory of calls, and of places of new handles: see sheet.ts. Gives the one that was lent first. */
+  /** Memory of calls, and of places of new handles: see call-memory.ts. Gives the one that was lent first. */
   lendSheet(memory: Float64Array): Float64Array;
   numberOfWord(word: string): number;
   ops: Readonly<Record<string, Operation>>;

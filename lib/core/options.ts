@@ -19,8 +19,8 @@ export function isListOf<T>(value: unknown, isOne: (element: unknown) => element
  */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
   if (!isRecord(options)) throw refusal(where, 'options', 'be an object', shown(options));
-  for (const name of Object.keys(options))
-    if (!known.includes(name))
+  for (const name in options)
+    if (Object.hasOwn(options, name) && !known.includes(name))
       throw new OrthokitError(
         'ERR_ARGUMENT',
         `${where}: ${name} is not an option${suggestion(name, known) || all(known)}`,

@@ -160,13 +160,19 @@ export function resolve<O>(schema: Schema<O>, ...given: readonly Given<O>[]): O 
   return values as O;
 }
 
-const known = new WeakMap<object, readonly string[]>();
+/** A schema, which never changes, as it is read. */
+interface Reading {
+  readonly names: readonly string[];
+  readonly options: readonly Option<unknown>[];
+}
+const readings = new WeakMap<object, Reading>();
 
-/** The names of a schema, which never change, in one list. */
-function namesOf<O>(schema: Schema<O>): readonly (keyof O & string)[] {
-  const names = known.get(schema) ?? Object.freeze(Object.keys(schema));
-  known.set(schema, names);
-  return names as readonly (keyof O & string)[];
+function readingOf(schema: object): Reading {
+  const known = readings.get(schema);
+  if (known) return known;
+  const made = { names: Object.keys(schema), options: Object.values(schema) as Option<unknown>[] };
+  readings.set(schema, made);
+  return made;
 }
 
 /**
@@ -174,19 +180,21 @@ function namesOf<O>(schema: Schema<O>): readonly (keyof O & string)[] {
  * @throws ERR_ARGUMENT for what is no option, of another kind or out of range
  */
 export function readOptions<O>(where: string, given: unknown, schema: Schema<O>, within = ''): O {
-  const names = namesOf(schema);
+  const { names, options } = readingOf(schema);
   checkOptions(within === '' ? where : `${where}: ${within}`, given, names);
-  const values: Partial<O> = {};
-  for (const name of names) {
-    const option = schema[name];
-    const field = within === '' ? name : `${within}.${name}`;
-    const own = (given as Given<O>)[name];
+  const values: Record<string, unknown> = {};
+  const fieldOf = (name: string): string => (within === '' ? name : `${within}.${name}`);
+  for (let i = 0; i < names.length; ++i) {
+    const name = names[i]!;
+    const option = options[i]!;
+    const own = (given as Record<string, unknown>)[name];
     const value = own === undefined ? option.default : own;
-    const problem = option.wrong(value as never);
-    if (problem) throw wrongValue(where, field, problem, value);
-    values[name] = (
-      option.members && isRecord(value) ? readOptions(where, value, option.members, field) : value
-    ) as O[typeof name];
+    const problem = option.wrong(value);
+    if (problem) throw wrongValue(where, fieldOf(name), problem, value);
+    values[name] =
+      option.members && isRecord(value)
+        ? readOptions(where, value, option.members as Schema<object>, fieldOf(name))
+        : value;
   }
   return values as O;
 }

@@ -1,6 +1,8 @@
-// Memory on which a call of an operation is written, and from which native code reads it: there each value costs a
-// nanosecond to look at, through Node-API about fifty.
-import { native, type Operation } from './native.ts';
+// Writes the call of an operation where native code reads it.
+import { begin, numberOf, sheet, size } from './call-memory.ts';
+import { DevicePlace } from './device-place.ts';
+import { placeOfTensor } from './handle.ts';
+import type { Operation } from './native.ts';
 
 /** Kinds of values, as native/addon/sheet_reader.h reads them. */
 const absent = 0;
@@ -8,65 +10,6 @@ const number = 1;
 const tensor = 2;
 const word = 3;
 const list = 4;
-/** The kind of places that are no operand's. */
-const device = 5;
-
-/** Numbers of a call; one with more goes through Node-API. */
-const size = 1024;
-/**
- * The end of the call, or the place of a handle that has just been made; the place of the device; values; the count of
- * calls that have been begun, as a getter of a list may make one while another is. Copies of this file that share the
- * binary share it.
- */
-const sheet = native.lendSheet(new Float64Array(size + 1));
-
-class Given {
-  constructor(handle: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: fields of the class below are put on the object that is given
-    return handle;
-  }
-}
-
-/** Puts the place of a handle, a device or a tensor, on it, out of reach of others. */
-export class HandlePlace extends Given {
-  readonly #place: number;
-  readonly #kind: number;
-
-  private constructor(handle: object, kind: number) {
-    super(handle);
-    this.#place = sheet[0]!;
-    this.#kind = kind;
-  }
-
-  /** Puts its place on a device, or a lane, that has just been made. */
-  static ofDevice(handle: object): void {
-    new HandlePlace(handle, device);
-  }
-
-  /** Puts its place on a tensor that has just been made. */
-  static ofTensor(handle: object): void {
-    new HandlePlace(handle, tensor);
-  }
-
-  /** −1: it is no handle of that kind. */
-  static of(value: object, kind: number): number {
-    return #place in value && value.#kind === kind ? value.#place : -1;
-  }
-}
-
-const words = new Map<string, number>();
-/** Words that native code is asked to keep, and their letters: those of all operations are fewer. */
-const mostWords = 1024;
-const mostLetters = 63;
-
-function numberOf(text: string): number {
-  const known = words.get(text);
-  if (known !== undefined) return known;
-  if (words.size === mostWords || text.length > mostLetters) return -1;
-  const made = native.numberOfWord(text);
-  words.set(text, made);
-  return made;
-}
 
 let at = 0;
 
@@ -91,7 +34,7 @@ function write(value: unknown): boolean {
     }
     case 'object': {
       if (value === null) return false;
-      const place = HandlePlace.of(value, tensor);
+      const place = placeOfTensor(value);
       if (place >= 0) {
         sheet[at] = tensor;
         sheet[at + 1] = place;
@@ -115,10 +58,9 @@ function write(value: unknown): boolean {
 
 function writeCall(queue: object, values: readonly unknown[]): boolean {
   if (typeof queue !== 'object' || queue === null) return false;
-  const place = HandlePlace.of(queue, device);
+  const place = DevicePlace.of(queue);
   if (place < 0) return false;
-  sheet[size]! += 1;
-  const mine = sheet[size];
+  const mine = begin();
   at = 2;
   try {
     for (let i = 0; i < values.length; ++i) if (!write(values[i])) return false;

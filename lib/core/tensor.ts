@@ -3,13 +3,13 @@ import type { Device } from './device.ts';
 import { arrays, type Dtype, type DtypeArrays } from './dtypes.ts';
 import { countBytes, inTurn } from './due-turns.ts';
 import { OrthokitError, refusal, shown } from './errors.ts';
+import { Handled } from './handle.ts';
 import { arrayFrom, checkNumbers, type DtypeOf, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
 import { native, type TypedArray } from './native.ts';
 import { calls } from './native-ops/calls.ts';
 import { checkOptions } from './options.ts';
 import { optional, type Resolved, readOptions, type Schema, whole } from './schema.ts';
 import { type FromSharedOptions, handleOf, readHandle, type SharedHandle, type SharedSource, withCause } from './shared.ts'; // biome-ignore format: one line
-import { HandlePlace } from './sheet.ts';
 
 export type { DtypeOf, TensorData } from './host-data.ts';
 
@@ -99,7 +99,7 @@ export function given<D extends Dtype>(
  * const w = Tensor.from(device, [1, 2, 3, 4], [2, 2]);
  * console.log(await w.read()); // Float32Array(4) [ 1, 2, 3, 4 ]
  */
-export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
+export class Tensor<D extends Dtype = Dtype> extends Handled {
   /** The device that holds the elements, and whose queue works on them. */
   readonly device: Device;
   /** Sizes, outermost first; frozen. `[]` has one element. */
@@ -136,7 +136,6 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     const isShape = Array.isArray(shapeOrFrom) && shapeOrFrom.length <= 5;
     const given = isShape ? Object.freeze([...shapeOrFrom]) : (shapeOrFrom as readonly number[] | number);
     super(owner, given, dtypeOrTo, source);
-    HandlePlace.ofTensor(this);
     const shared = isTensor(owner) ? (owner as Tensor<D>) : undefined;
     const [from, to] = [given, dtypeOrTo] as [number, number];
     const isPart = shared !== undefined && typeof given === 'number';
@@ -329,7 +328,8 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
 
   /** Gives the memory back; later use throws `ERR_DISPOSED`. Work that is queued already still runs. */
   dispose(): void {
-    native.dispose(this);
+    if (!isTensor(this)) throw notTensor('dispose', this);
+    Handled.release(this);
     this.#disposed = true;
   }
 

@@ -93,11 +93,11 @@ class SheetReader final : public Fields {
   void choice(const char*, int32_t& x, Words words) override {
     if (absent()) return;
     const double place = take(kWord);
-    good_ = good_ && place >= 0 && place < double(addon_.sheet.words.size());
+    const std::string* word = good_ ? addon_.sheet.word(place) : nullptr;
+    good_ = word != nullptr;
     if (!good_) return;
-    const std::string_view word = addon_.sheet.words[size_t(place)];
     for (size_t i = 0; i < words.size(); ++i)
-      if (word == words[i]) {
+      if (*word == words[i]) {
         x = int32_t(i);
         return;
       }

@@ -4,6 +4,7 @@ import { Tensor } from '../../core/tensor.ts';
 /** The gradients of parameters, which calls write again and again. */
 export class Gradients {
   readonly #tensors = new Map<Tensor, Tensor>();
+  #kept: object | undefined;
   /** Parameters whose gradients the last call has written; none of a call that threw while it wrote. */
   written: ReadonlySet<Tensor> | undefined = new Set();
 
@@ -20,6 +21,8 @@ export class Gradients {
 
   /** Gives back those of all other parameters, which were replaced. */
   keep(parameters: { has(parameter: Tensor): boolean }): void {
+    if (parameters === this.#kept) return;
+    this.#kept = parameters;
     for (const [parameter, gradient] of this.#tensors) {
       if (parameters.has(parameter)) continue;
       this.#tensors.delete(parameter);

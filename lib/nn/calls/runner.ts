@@ -29,7 +29,7 @@ export interface Recorded extends Run {
 
 export interface RunOptions extends Partial<TapeOptions> {
   /** The sequence of its random numbers. Default: 0. */
-  readonly stream?: number;
+  readonly stream?: number | undefined;
   /** A direction of the parameters, along which there are tangents. Default: none. */
   readonly along?: PerParameter;
 }
@@ -60,7 +60,7 @@ export class Runner {
   }
 
   /** Runs on a tape of its own; buffers come back however it ends. */
-  run<R>(model: unknown, { stream = 0, ...options }: RunOptions, body: (run: Run) => R): R {
+  run<R>(model: unknown, options: RunOptions, body: (run: Run) => R): R {
     if (this.#isRunning)
       throw new OrthokitError(
         'ERR_STATE',
@@ -70,15 +70,14 @@ export class Runner {
     const [first] = paths.keys();
     const arena = this.#arenaFor(first!.device);
     const { seed } = this.#options;
+    const { stream = 0, isRecording = false, products, samples, sums, moments } = options;
     const random = seed === undefined ? undefined : { seed, stream, offset: 0 };
-    const { isRecording = false } = options;
     const parameters = isRecording ? paths : undefined;
+    const tapeOptions = { isRecording, random, products, samples, sums, moments, parameters };
     this.#isRunning = true;
     beginStep(first!.device);
     try {
-      return arena.call(() =>
-        body({ tape: new Tape(arena, { ...options, isRecording, random, parameters }), paths, holders }),
-      );
+      return arena.call(() => body({ tape: new Tape(arena, tapeOptions), paths, holders }));
     } finally {
       this.#isRunning = false;
     }
@@ -86,18 +85,19 @@ export class Runner {
 
   /** Runs the function with a value in place of each parameter, then `end`. */
   record<R>(model: unknown, args: readonly unknown[], options: RunOptions, end: (run: Recorded) => R): R {
-    const { along, ...others } = options;
-    return this.run(model, { moments: 'stay', ...others, isRecording: true }, (run) => {
-      if (along) checkDirection(this.#where, run.paths, along);
+    const { along, stream, products, samples, sums, moments = 'stay' } = options;
+    return this.run(model, { stream, products, samples, sums, moments, isRecording: true }, (run) => {
+      const { tape, paths, holders } = run;
+      if (along) checkDirection(this.#where, paths, along);
       const values = new Map<Tensor, Result>();
-      for (const [tensor, path] of run.paths) {
-        const gradient = () => this.gradients.of(tensor, others.sums ? undefined : others.samples);
-        const value = new Result(run.tape, tensor, true, { path, gradient });
+      for (const [tensor, path] of paths) {
+        const gradient = () => this.gradients.of(tensor, sums ? undefined : samples);
+        const value = new Result(tape, tensor, true, { path, gradient });
         value.tangent = along?.get(tensor);
         values.set(tensor, value);
       }
-      const shadow = replaced(model, (tensor) => values.get(tensor) ?? tensor, run.holders);
-      return end({ ...run, values: [...values.values()], result: this.apply(run.tape, shadow, args) });
+      const shadow = replaced(model, (tensor) => values.get(tensor) ?? tensor, holders);
+      return end({ tape, paths, holders, values: [...values.values()], result: this.apply(tape, shadow, args) });
     });
   }
 

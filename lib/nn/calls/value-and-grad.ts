@@ -69,7 +69,7 @@ export function gradients<M extends object, A extends unknown[]>(
   const { scale, products, perSample, ...read } = readOptions(where, options, schema);
   const runner = new Runner(where, loss, read);
   const sums = perSample === 'products' ? new SampleSums() : undefined;
-  const state = { calls: 0, unused: [] as readonly string[] };
+  const state = { calls: 0, unused: (): readonly string[] => [] };
 
   const run = (isAccumulating: boolean, model: M, args: A): ValueAndGrads & Partial<ValueGradsAndProducts> => {
     const samples = perSample !== false ? samplesOf(args) : undefined;
@@ -88,8 +88,9 @@ export function gradients<M extends object, A extends unknown[]>(
       const grads = runner.backward(recorded, result, sums ? scale / samples! : scale);
       const sampled = sums?.end(arena);
       state.calls += 1;
-      state.unused = [...paths].filter(([tensor]) => !grads.has(tensor)).map(([, path]) => path);
-      return { value: result.data, grads, ...(sampled && { products: sampled }) };
+      const { written } = runner.gradients;
+      state.unused = () => [...paths].filter(([tensor]) => !written!.has(tensor)).map(([, path]) => path);
+      return sampled ? { value: result.data, grads, products: sampled } : { value: result.data, grads };
     });
   };
 
@@ -105,7 +106,7 @@ export function gradients<M extends object, A extends unknown[]>(
         state.calls = calls;
       },
     },
-    unused: { get: () => state.unused },
+    unused: { get: () => state.unused() },
     accumulate: { value: (model: M, ...args: A) => run(true, model, args) },
   }) as Gradient<M, A>;
 }

@@ -74,12 +74,14 @@ const own = defineOwn(
     const [batch, places] = shape;
     const out = f.buffer(shape, x.dtype);
     const logSums = f.buffer([batch, heads, places], x.dtype === 'f64' ? 'f64' : 'f32');
-    const operands = { qkv: tensorOf(x), lengths, out, logSums, heads, kvHeads, mask };
-    f.ops.attention(operands);
+    const qkv = tensorOf(x);
+    f.ops.attention({ qkv, lengths, out, logSums, heads, kvHeads, mask });
     return ruleOf(f, out, {
       x,
-      back: (grad, gradQkv, beta) => f.ops.attentionBackward({ ...operands, grad, gradQkv, beta }),
-      along: (tangentQkv, outTangent) => f.ops.attentionTangent({ ...operands, tangentQkv, outTangent }),
+      back: (grad, gradQkv, beta) =>
+        f.ops.attentionBackward({ qkv, lengths, out, logSums, grad, gradQkv, heads, kvHeads, mask, beta }),
+      along: (tangentQkv, outTangent) =>
+        f.ops.attentionTangent({ qkv, lengths, out, logSums, tangentQkv, outTangent, heads, kvHeads, mask }),
       adds: 'back',
     });
   },

@@ -45,19 +45,22 @@ const own = defineOwn(
     const [mean, variance] = [bufferOf('mean', runningMean), bufferOf('variance', runningVariance)];
     const input = tensorOf(x);
     const out = f.buffer(x.shape, x.dtype);
-    const given = { x: input, weight: tensorOf(weight), bias: tensorOf(bias), eps };
+    const [w, shift] = [tensorOf(weight), tensorOf(bias)];
     if (!running) {
-      f.ops.batchNorm({ ...given, mean, variance, out, using: 'running' });
+      f.ops.batchNorm({ x: input, weight: w, bias: shift, mean, variance, out, eps, using: 'running' });
       return { out, inputs: [x, weight, bias], backward: () => {} };
     }
-    const moments = f.buffer([2, x.shape.at(-1) ?? 1], 'f64');
-    f.ops.batchNorm({ ...given, ...(running === 'move' && { mean, variance, momentum }), out, moments });
+    const moments = f.buffer([2, x.shape[x.shape.length - 1] ?? 1], 'f64');
+    if (running === 'move')
+      f.ops.batchNorm({ x: input, weight: w, bias: shift, mean, variance, momentum, out, moments, eps });
+    else f.ops.batchNorm({ x: input, weight: w, bias: shift, out, moments, eps });
     return ruleOfNorm(
       f,
       out,
       [x, weight, bias],
       (w, to) => f.ops.batchNorm({ x: input, weight: w, out: to, eps }),
-      (gradients) => f.ops.batchNormBackward({ ...gradients, x: input, moments }),
+      ({ grad, weight: scale, gradX, betaX, gradWeight, betaWeight, gradBias, betaBias }) =>
+        f.ops.batchNormBackward({ x: input, moments, grad, weight: scale, gradX, betaX, gradWeight, betaWeight, gradBias, betaBias }), // biome-ignore format: one line
     );
   },
   ['x', 'weight', 'bias', 'mean', 'variance'],

@@ -1,5 +1,6 @@
 import { refusal, shown } from '../../core/errors.ts';
 import { count, kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { type Arg, checkArg, defineOwn, layerOf, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { rowsAdded } from './add-rows.ts';
 import { inParts } from './sample-products.ts';
@@ -45,24 +46,28 @@ interface Moves {
 }
 
 const own = defineOwn('conv2d', (f, x: Arg, weight: Arg, bias: Arg | undefined, moves: Moves, places: number[]) => {
+  const { stride, padding, dilation, groups } = moves;
   const [images, kernel] = [tensorOf(x), tensorOf(weight)];
   const out = f.buffer([x.shape[0]!, ...places, weight.shape[0]!], x.dtype);
-  f.ops.conv2d({ ...moves, x: images, kernel, bias: bias && tensorOf(bias), out });
+  // All fields by name: V8 is quickest where all objects are of one form.
+  const run = (images: Tensor, kernel: Tensor, to: Tensor, shift?: Tensor): void =>
+    f.ops.conv2d({ x: images, kernel, bias: shift, out: to, stride, padding, dilation, groups });
+  const byKernel = (grad: Tensor, images: Tensor, gradKernel: Tensor, beta?: number): void =>
+    f.ops.conv2dBackwardKernel({ grad, x: images, gradKernel, stride, padding, dilation, groups, beta });
+  run(images, kernel, out, bias && tensorOf(bias));
   const ofWeight: Part = {
     x: weight,
-    back: (grad, gradKernel, beta) => f.ops.conv2dBackwardKernel({ ...moves, grad, x: images, gradKernel, beta }),
-    along: (dw, to) => f.ops.conv2d({ ...moves, x: images, kernel: dw, out: to }),
-    perSample: (grad, gradKernel) => f.ops.conv2dBackwardKernel({ ...moves, grad, x: images, gradKernel }),
-    products: (grad, n) =>
-      inParts(f, n, n, (rowsOf, gradKernel) =>
-        f.ops.conv2dBackwardKernel({ ...moves, grad: rowsOf(grad), x: rowsOf(images), gradKernel }),
-      ),
+    back: (grad, gradKernel, beta) => byKernel(grad, images, gradKernel, beta),
+    along: (dw, to) => run(images, dw, to),
+    perSample: (grad, gradKernel) => byKernel(grad, images, gradKernel),
+    products: (grad, n) => inParts(f, n, n, (rowsOf, gradKernel) => byKernel(rowsOf(grad), rowsOf(images), gradKernel)),
     adds: 'back',
   };
   const ofX: Part = {
     x,
-    back: (grad, gradX, beta) => f.ops.conv2dBackwardInput({ ...moves, grad, kernel, gradX, beta }),
-    along: (dx, to) => f.ops.conv2d({ ...moves, x: dx, kernel, out: to }),
+    back: (grad, gradX, beta) =>
+      f.ops.conv2dBackwardInput({ grad, kernel, gradX, stride, padding, dilation, groups, beta }),
+    along: (dx, to) => run(dx, kernel, to),
     adds: 'back',
   };
   return ruleOf(f, out, ofWeight, rowsAdded(f, bias), ofX);

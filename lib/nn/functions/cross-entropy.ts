@@ -43,22 +43,22 @@ const own = defineLoss(
   (f, logits: Arg, labels: Tensor, options: Settled) => {
     const x = tensorOf(logits);
     for (const other of [options.weights, options.over]) if (isTensor(other)) f.tensor(other);
-    const terms = { ...options, logits: x, labels };
+    const { over, weights, smoothing } = options;
     const out = f.buffer([1], 'f64');
-    f.ops.softmaxCrossEntropy({ ...terms, loss: out });
+    f.ops.softmaxCrossEntropy({ logits: x, labels, loss: out, over, weights, smoothing });
     return lossOf(out, {
       x: logits,
       over: 'sum',
       back: (grad, scale, samples) => {
         if (samples !== undefined) checkSamples(logits, samples);
         // The mean of each sample alone.
-        const alone =
-          samples !== undefined && options.over === undefined
-            ? { over: 1, rowWeights: sharesOfSamples(f, labels, samples, x.dtype) }
-            : {};
-        f.ops.softmaxCrossEntropyBackward({ ...terms, ...alone, grad, scale });
+        const isAlone = samples !== undefined && over === undefined;
+        const rowWeights = isAlone ? sharesOfSamples(f, labels, samples, x.dtype) : undefined;
+        const divisor = isAlone ? 1 : over;
+        f.ops.softmaxCrossEntropyBackward({ logits: x, labels, grad, over: divisor, weights, smoothing, rowWeights, scale }); // biome-ignore format: one line
       },
-      curvature: (direction, grad) => f.ops.softmaxCrossEntropyBackward({ ...terms, direction, grad }),
+      curvature: (direction, grad) =>
+        f.ops.softmaxCrossEntropyBackward({ logits: x, labels, grad, over, weights, smoothing, direction }),
     });
   },
   ['logits', 'labels'],

@@ -24,8 +24,10 @@ export const dropout: (x: Arg, options: DropoutOptions) => Value = defineOwn(
     if (!place && f.tape.options.isRecording)
       throw new OrthokitError('ERR_ARGUMENT', 'dropout: seed of the call must be a number in a gradient, got none');
     // The same numbers again in place of a mask that is kept.
-    if (place && rate > 0)
-      return linearMap(f, out, x, (v, to) => f.ops.dropout({ x: v, out: to, rate, ...place }), { over: true });
+    if (place && rate > 0) {
+      const { seed, stream, offset } = place;
+      return linearMap(f, out, x, (v, to) => f.ops.dropout({ x: v, out: to, rate, seed, stream, offset }), { over: true }); // biome-ignore format: one line
+    }
     f.ops.copy({ x: [tensorOf(x)], out: [out] });
     return ruleOf(f, out, { x, back: 'same' });
   },

@@ -3,7 +3,7 @@ import { kind, type Resolved, readOptions, type Schema } from '../../core/schema
 import { isSameShape } from '../../core/shapes.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
-import { type Arg, defineOwn, isArg, layerOf, type Part, plainRule, ruleOf, tensorOf, type Value } from '../tape/define.ts'; // biome-ignore format: one line
+import { type Arg, defineOwn, freeRuleOf, isArg, layerOf, type Part, plainRule, tensorOf, type Value } from '../tape/define.ts'; // biome-ignore format: one line
 import { add } from './add.ts';
 import { rowsAdded } from './add-rows.ts';
 import { linearProducts } from './sample-products.ts';
@@ -86,8 +86,7 @@ const product = defineOwn(
       adds: 'both',
       last: true,
     };
-    const rule = ruleOf(f, out, byWeight, rowsAdded(f, bias), byX, { x: addend, back: 'same' });
-    return { ...rule, isFree: true };
+    return freeRuleOf(f, out, byWeight, rowsAdded(f, bias), byX, { x: addend, back: 'same' });
   },
   ['x', 'weight'],
 );

@@ -51,16 +51,18 @@ export function ruleOfNorm(
     adds: 'back',
   };
   const byBias = rowsAdded(f, bias);
-  const rule = ruleOf(f, out, byX, byWeight, byBias);
+  const { inputs, tangent } = ruleOf(f, out, byX, byWeight, byBias);
   // Rows that are no samples' are told of before an x that has no gradient of samples.
   if (f.tape.options.samples !== undefined)
-    return { ...rule, backward: ruleOf(f, out, byWeight, byBias, byX).backward };
+    return { out, inputs, backward: ruleOf(f, out, byWeight, byBias, byX).backward, tangent, isFree: false };
   return {
-    ...rule,
-    isFree: true,
+    out,
+    inputs,
     backward: (grad, to) =>
-      to.addAll(rule.inputs, ([gradX, gradWeight, gradBias], [betaX = 0, betaWeight = 0, betaBias = 0]) =>
+      to.addAll(inputs, ([gradX, gradWeight, gradBias], [betaX = 0, betaWeight = 0, betaBias = 0]) =>
         runBack({ grad, weight: w, gradX, betaX, gradWeight, betaWeight, gradBias, betaBias: bias && betaBias }),
       ),
+    tangent,
+    isFree: true,
   };
 }

@@ -28,7 +28,6 @@ export const pool2d: (x: Arg, options: Pool2dOptions) => Value = defineOwn(
   'pool2d',
   (f, x: Arg, options) => {
     const { kind, size, stride = size } = readOptions('nn.pool2d', options, schema);
-    const windows = { kind, size, stride };
     const input = tensorOf(x);
     const [images = 0, height = 0, width = 0, channels = 0] = x.shape;
     const sides = [height, width].map((length) => Math.max(0, Math.floor((length - size) / stride) + 1));
@@ -36,12 +35,12 @@ export const pool2d: (x: Arg, options: Pool2dOptions) => Value = defineOwn(
     const out = f.buffer(shape, x.dtype);
     const isMax = kind === 'max';
     const places = isMax && f.tape.options.isRecording ? f.buffer(shape, size > 16 ? 'i32' : 'u8') : undefined;
-    f.ops.pool2d({ ...windows, x: input, out, places });
+    f.ops.pool2d({ x: input, out, places, kind, size, stride });
     return ruleOf(f, out, {
       x,
-      back: (grad, gradX, beta) => f.ops.pool2dBackward({ ...windows, grad, places, gradX, beta }),
+      back: (grad, gradX, beta) => f.ops.pool2dBackward({ grad, places, gradX, kind, size, stride, beta }),
       along: (dx: Tensor, to) =>
-        f.ops.pool2d({ ...windows, ...(isMax ? { x: input, follows: dx } : { x: dx }), out: to }),
+        f.ops.pool2d({ x: isMax ? input : dx, follows: isMax ? dx : undefined, out: to, kind, size, stride }),
       adds: 'back',
     });
   },

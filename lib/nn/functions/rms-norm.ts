@@ -19,7 +19,9 @@ const own = defineOwn(
     const out = f.buffer(x.shape, x.dtype);
     const run = (w: Tensor, to: Tensor) => f.ops.rmsNorm({ x: input, weight: w, out: to, eps });
     run(tensorOf(weight), out);
-    return ruleOfNorm(f, out, [x, weight], run, (gradients) => f.ops.rmsNormBackward({ ...gradients, x: input, eps }));
+    return ruleOfNorm(f, out, [x, weight], run, ({ grad, weight: w, gradX, betaX, gradWeight, betaWeight }) =>
+      f.ops.rmsNormBackward({ x: input, grad, weight: w, gradX, betaX, gradWeight, betaWeight, eps }),
+    );
   },
   ['x', 'weight'],
 );

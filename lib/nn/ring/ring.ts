@@ -113,14 +113,14 @@ export class Ring {
     const { keys, values } = this.#caches[this.#layer]!.arrange(kvHeads, isEmpty);
     const isLast = this.#layer + 1 === this.layers;
     const positions = this.#positions;
-    const cached = { qkv, positions, keys, values, heads, kvHeads, next: isLast ? positions : undefined };
+    const next = isLast ? positions : undefined;
     // Places of streams that begin see each other alone: tiles of them are faster.
     const begins = isEmpty && places > 1 && places <= this.length;
     if (begins) {
       const logSums = f.scratch([streams, heads, places], qkv.dtype === 'f64' ? 'f64' : 'f32');
       f.ops.attention({ qkv, out, logSums, heads, kvHeads });
     }
-    f.ops.cachedAttention(begins ? cached : { ...cached, out });
+    f.ops.cachedAttention({ qkv, positions, keys, values, out: begins ? undefined : out, heads, kvHeads, next });
     this.#call = call;
     this.#layer = isLast ? 0 : this.#layer + 1;
     if (isLast) for (let i = 0; i < streams; ++i) this.#counts[i]! += places;

@@ -4,7 +4,7 @@ import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { type DeviceOps, opsOn } from './device-ops.ts';
-import { type Shelf, Shelves } from './shelves.ts';
+import { type Buffer, type Shelf, Shelves } from './shelves.ts';
 import { Views } from './views.ts';
 
 /** One call of an arena: whoever lives longer than it can tell it from others, and ask how it ended. */
@@ -33,9 +33,11 @@ export class Arena {
   /** @internal The call that runs, or the one that comes next. */
   current: ArenaCall = { hasThrown: false };
   readonly #views = new Views();
-  readonly #shelves = new Shelves((tensor) => this.#views.drop(tensor));
-  readonly #lent = new Map<Tensor, Shelf>();
-  readonly #pinned = new Set<Tensor>();
+  readonly #shelves = new Shelves((tensor) => {
+    this.#buffers.delete(tensor);
+    this.#views.drop(tensor);
+  });
+  readonly #buffers = new Map<Tensor, Buffer>();
   /** Calls that run, one inside the other. */
   #depth = 0;
   #disposed = false;
@@ -60,15 +62,15 @@ export class Arena {
   /** @internal Lends a buffer whose elements are not set. */
   take(shape: readonly number[], dtype: Dtype): Tensor {
     const shelf = this.#alive().of(shape, dtype);
-    const tensor = shelf.free.pop() ?? this.#add(shelf, new Tensor(this.device, shape, dtype));
-    this.#lent.set(tensor, shelf);
-    return tensor;
+    const buffer = shelf.free.pop() ?? this.#add(shelf, new Tensor(this.device, shape, dtype));
+    buffer.isLent = true;
+    return buffer.tensor;
   }
 
   /** @internal Masks and lists of indices: made once, and gone as buffers are. */
   constant(key: string, make: (device: Device) => Tensor): Tensor {
     const shelf = this.#alive().at(`constant ${key}`);
-    return shelf.all[0] ?? this.#add(shelf, make(this.device));
+    return (shelf.all[0] ?? this.#add(shelf, make(this.device))).tensor;
   }
 
   #alive(): Shelves {
@@ -76,28 +78,30 @@ export class Arena {
     return this.#shelves;
   }
 
-  #add(shelf: Shelf, tensor: Tensor): Tensor {
+  #add(shelf: Shelf, tensor: Tensor): Buffer {
     this.#views.keep(tensor);
-    this.#shelves.add(shelf, tensor);
-    return tensor;
+    const buffer = this.#shelves.add(shelf, tensor);
+    this.#buffers.set(tensor, buffer);
+    return buffer;
   }
 
   /** @internal Takes a buffer back; what was not lent, or is pinned, is left alone. */
   give(tensor: Tensor): void {
-    const shelf = this.#lent.get(tensor);
-    if (!shelf || this.#pinned.has(tensor)) return;
-    this.#lent.delete(tensor);
-    shelf.free.push(tensor);
+    const buffer = this.#buffers.get(tensor);
+    if (!buffer?.isLent || buffer.isPinned) return;
+    buffer.isLent = false;
+    buffer.shelf.free.push(buffer);
   }
 
   /** @internal Keeps a buffer until the next call. */
   pin(tensor: Tensor): void {
-    this.#pinned.add(tensor);
+    const buffer = this.#buffers.get(tensor);
+    if (buffer) buffer.isPinned = true;
   }
 
   /** @internal True for what stays until the next call. */
   isPinned(tensor: Tensor): boolean {
-    return this.#pinned.has(tensor);
+    return this.#buffers.get(tensor)?.isPinned === true;
   }
 
   /** @internal The same bytes under another shape. */
@@ -121,8 +125,6 @@ export class Arena {
 
   #reset(): void {
     this.#views.reset();
-    this.#pinned.clear();
-    this.#lent.clear();
     this.#shelves.reset();
     this.current = { hasThrown: false };
   }

@@ -2,14 +2,14 @@ import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { checkReached, type Frame, TapeFrame } from './frame.ts';
 import { located } from './located.ts';
-import { type Part, type Product, ruleOf } from './parts.ts';
+import { freeRuleOf, type Part, type Product, ruleOf } from './parts.ts';
 import type { LossRule, Rule } from './rule.ts';
 import { runningTape } from './running.ts';
 import type { Tape } from './tape.ts';
 import { type Arg, isArg, isResult, tensorOf, type Value } from './value.ts';
 
 export type { TapeFrame } from './frame.ts';
-export { linearMap, lossOf, type Part, type Product, plainRule, ruleOf } from './parts.ts';
+export { freeRuleOf, linearMap, lossOf, type Part, type Product, plainRule, ruleOf } from './parts.ts';
 export { type Arg, isArg, isLoss, isResult, tensorOf, type Value } from './value.ts';
 
 /** @internal The fields of an argument are read before an operation can refuse it. */
@@ -119,7 +119,7 @@ export const defineSymmetric = <A extends unknown[]>(
     (frame, x: Arg, ...args: A) => {
       const out = frame.buffer(x.shape, x.dtype);
       const part: Part = { x, back: body(frame, tensorOf(x), out, ...args), over: true, adds: 'both' };
-      return { ...ruleOf(frame, out, part), isFree };
+      return isFree ? freeRuleOf(frame, out, part) : ruleOf(frame, out, part);
     },
     ['x'],
   );

@@ -1,7 +1,7 @@
 import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
-import { isTensor, type Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { DeviceOps } from './device-ops.ts';
 import type { SampleSums } from './sample-sums.ts';
@@ -49,10 +49,10 @@ export interface Session extends Owner {
 
 /** A parameter that is reached past the argument of the function would get no gradient, and nobody would notice. */
 export function checkReached({ parameters }: TapeOptions, name: string, x: unknown): void {
-  if (isTensor(x) && parameters?.has(x))
+  if (parameters?.has(x as Tensor))
     throw new OrthokitError(
       'ERR_ARGUMENT',
-      `nn.${name}: ${parameters.get(x)} must be reached through the argument of the function, got the tensor itself, which has no gradient`,
+      `nn.${name}: ${parameters.get(x as Tensor)} must be reached through the argument of the function, got the tensor itself, which has no gradient`,
     );
 }
 
@@ -117,9 +117,10 @@ export class TapeFrame implements Frame {
 
   /** `[…, n]` as a matrix of rows of n. */
   rows(x: Arg): Tensor {
-    const width = x.shape.at(-1) ?? 1;
+    const { shape } = x;
+    const width = shape[shape.length - 1] ?? 1;
     // Rows without elements are counted by the other axes.
-    const rows = width === 0 ? x.shape.slice(0, -1).reduce((count, size) => count * size, 1) : tensorOf(x).size / width;
+    const rows = width === 0 ? shape.slice(0, -1).reduce((count, size) => count * size, 1) : tensorOf(x).size / width;
     return this.view(x, [rows, width]);
   }
 

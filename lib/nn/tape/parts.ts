@@ -3,7 +3,7 @@ import type { Tensor } from '../../core/tensor.ts';
 import type { TapeFrame } from './frame.ts';
 import type { LossRule, Rule } from './rule.ts';
 import type { WriteProducts } from './sample-sums.ts';
-import { type Arg, tensorOf } from './value.ts';
+import { type Arg, isTracked, tensorOf } from './value.ts';
 
 /** to = the derivative of a result by one input, times v, + beta · to; beta is 1 only for what adds. */
 export type Product = (v: Tensor, to: Tensor, beta: 0 | 1) => void;
@@ -31,13 +31,20 @@ export interface Part {
 const backwardOf =
   (parts: readonly Part[]): Rule['backward'] =>
   (grad, to) => {
-    for (const { x, back, adds, over, last, perSample, products } of parts) {
+    // Parts have many forms, and each field that is read of one costs: those of a part that needs none are not.
+    for (const part of parts) {
+      const { x } = part;
+      if (!isTracked(x)) continue;
+      const { back } = part;
       if (back === 'same') to.pass(x, grad);
-      else if (adds) {
+      else if (!part.adds) to.set(x, (dx) => back(grad, dx, 0), part.over);
+      else if (!x.leaf) to.add(x, (dx, beta) => back(grad, dx, beta), undefined, part.over, undefined, part.last);
+      else {
+        const { perSample, products } = part;
         const each = perSample && ((dx: Tensor, samples: number) => perSample(grad, dx, samples));
         const sums = products && ((samples: number) => products(grad, samples));
-        to.add(x, (dx, beta) => back(grad, dx, beta), each, over, sums, last);
-      } else to.set(x, (dx) => back(grad, dx, 0), over);
+        to.add(x, (dx, beta) => back(grad, dx, beta), each, part.over, sums, part.last);
+      }
     }
   };
 
@@ -59,14 +66,28 @@ const tangentOf =
     }
   };
 
-/** The rule of a result where nothing has a way back. */
-export const plainRule = (out: Tensor): Rule => ({ out, inputs: [], backward() {} });
+const noInputs: readonly [] = [];
+const noWay = (): void => {};
 
-/** The rule of a result by its parts. */
-export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule =>
+/** The rule of a result where nothing has a way back. Rules are of one form: V8 is quickest so. */
+export const plainRule = (out: Tensor): Rule => ({
+  out,
+  inputs: noInputs,
+  backward: noWay,
+  tangent: undefined,
+  isFree: false,
+});
+
+const rule = (f: TapeFrame, out: Tensor, parts: readonly Part[], isFree: boolean): Rule =>
   f.tape.isPlain
     ? plainRule(out)
-    : { out, inputs: parts.map(({ x }) => x), backward: backwardOf(parts), tangent: tangentOf(f, parts) };
+    : { out, inputs: parts.map(({ x }) => x), backward: backwardOf(parts), tangent: tangentOf(f, parts), isFree };
+
+/** The rule of a result by its parts. */
+export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule => rule(f, out, parts, false);
+
+/** The same of one that its way back does not read. */
+export const freeRuleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule => rule(f, out, parts, true);
 
 /** The rule of a linear map, which is run: its tangent is the map itself, and so is `back` unless given. */
 export function linearMap(f: TapeFrame, out: Tensor, x: Arg, along: Product, part: Partial<Part> = {}): Rule {

@@ -51,7 +51,7 @@ export interface Rule {
   /** Hands the gradient of the result on to the inputs. */
   backward(grad: Tensor, to: Way): void;
   /** out = the derivative of the result along `d(x)`, the tangent of each input; undefined where it is 0. */
-  tangent?(d: (x: Arg | undefined) => Tensor | undefined, out: Tensor): void;
+  tangent?: ((d: (x: Arg | undefined) => Tensor | undefined, out: Tensor) => void) | undefined;
   /** True: the way back does not read the result, so that its gradient may take its place. Default: false. */
   readonly isFree?: boolean;
   /** For a loss of its first input alone: out = its second derivative, times v. */

@@ -2,12 +2,21 @@ import type { Dtype } from '../../core/dtypes.ts';
 import { isSameShape } from '../../core/shapes.ts';
 import type { Tensor } from '../../core/tensor.ts';
 
+/** A tensor of a shelf. */
+export interface Buffer {
+  readonly tensor: Tensor;
+  readonly shelf: Shelf;
+  isLent: boolean;
+  /** True: it stays until the next call. */
+  isPinned: boolean;
+}
+
 /** Buffers of one shape and dtype, or a constant. */
 export interface Shelf {
-  /** All tensors, in the order in which they were made. */
-  readonly all: Tensor[];
+  /** All of them, in the order in which they were made. */
+  readonly all: Buffer[];
   /** The last one is lent next. */
-  free: Tensor[];
+  readonly free: Buffer[];
   bytes: number;
   lastCall: number;
 }
@@ -41,7 +50,7 @@ export class Shelves {
     const place = this.#next;
     this.#next += 1;
     const before = this.#order[place];
-    const like = before?.all[0];
+    const like = before?.all[0]?.tensor;
     if (like && like.dtype === dtype && isSameShape(like.shape, shape)) {
       before.lastCall = this.calls;
       return before;
@@ -60,11 +69,13 @@ export class Shelves {
   }
 
   /** A new tensor of a shelf, which is not free. */
-  add(shelf: Shelf, tensor: Tensor): void {
-    shelf.all.push(tensor);
+  add(shelf: Shelf, tensor: Tensor): Buffer {
+    const buffer = { tensor, shelf, isLent: false, isPinned: false };
+    shelf.all.push(buffer);
     shelf.bytes += tensor.byteLength;
     this.#bytes += tensor.byteLength;
     this.#evict();
+    return buffer;
   }
 
   /** A call ends: all tensors are free, so that the next call of equal shapes gets the same in the same order. */
@@ -72,7 +83,13 @@ export class Shelves {
     let used = 0;
     for (const shelf of this.#shelves.values()) {
       if (shelf.lastCall === this.calls) used += shelf.bytes;
-      shelf.free = shelf.all.toReversed();
+      shelf.free.length = 0;
+      for (let i = shelf.all.length - 1; i >= 0; --i) {
+        const buffer = shelf.all[i]!;
+        buffer.isLent = false;
+        buffer.isPinned = false;
+        shelf.free.push(buffer);
+      }
     }
     this.#order.length = this.#next;
     this.#next = 0;
@@ -93,7 +110,7 @@ export class Shelves {
   #remove(key: string, shelf: Shelf): void {
     this.#shelves.delete(key);
     this.#bytes -= shelf.bytes;
-    for (const tensor of shelf.all.splice(0)) this.#drop(tensor);
+    for (const { tensor } of shelf.all.splice(0)) this.#drop(tensor);
   }
 
   clear(): void {

@@ -56,7 +56,7 @@ export class Tape implements Session {
 
   draw(count: number): Place | undefined {
     const at = this.random;
-    if (at) this.random = { ...at, offset: at.offset + count };
+    if (at) this.random = { seed: at.seed, stream: at.stream, offset: at.offset + count };
     return at;
   }
 

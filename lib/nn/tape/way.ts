@@ -35,7 +35,7 @@ export class Backward implements Way, LossWay {
   /** The way back of one function. */
   run({ out, rule, isLoss }: Entry): void {
     const gradient = out.gradient!;
-    if ('again' in rule) (rule as AgainRule).again(gradient);
+    if ((rule as Partial<AgainRule>).again !== undefined) (rule as AgainRule).again(gradient);
     else if (isLoss) this.#loss(rule as LossRule, gradient);
     else {
       this.#current = this.#shares.share(out);

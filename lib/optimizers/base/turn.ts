@@ -1,4 +1,5 @@
 import { Owned } from '../../core/owned.ts';
+import { isSameShape } from '../../core/shapes.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { BlockCopies } from './cut.ts';
 import type { Entry, Lists } from './entry.ts';
@@ -54,7 +55,7 @@ export class Turn {
   #blocks({ cut, blocks }: Entry, tensor: Tensor, lists: readonly BlockCopies[][]): readonly Tensor[] {
     const seen = (part: Tensor, i: number): Tensor => {
       const { shape } = blocks[i]!;
-      return shape.join() === part.shape.join() ? part : this.#owned.add(part.reshape(shape));
+      return isSameShape(shape, part.shape) ? part : this.#owned.add(part.reshape(shape));
     };
     if (!cut) return [seen(tensor, 0)];
     if (cut.areViews) return cut.views(tensor).map((view, i) => seen(this.#owned.add(view), i));

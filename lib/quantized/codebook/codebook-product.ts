@@ -1,6 +1,6 @@
 import type { Tensor } from '../../core/tensor.ts';
 import { rowsAdded } from '../../nn/functions/add-rows.ts';
-import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../../nn/tape/define.ts';
+import { type Arg, defineOwn, freeRuleOf, type Part, tensorOf, type Value } from '../../nn/tape/define.ts';
 
 /** The codes of a matrix, which nothing is differentiated to. */
 interface Codes {
@@ -38,6 +38,6 @@ export const codebookProduct: (x: Arg, codebooks: Arg, bias: Arg | undefined, of
       adds: 'both',
       last: true,
     };
-    return { ...ruleOf(f, out, byBooks, rowsAdded(f, bias), byX), isFree: true };
+    return freeRuleOf(f, out, byBooks, rowsAdded(f, bias), byX);
   },
 );
