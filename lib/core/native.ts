@@ -101,6 +101,8 @@ interface Native {
   give(tensor: object, data: TypedArray): void;
   /** Resolves with the array, which must fit, when it has been filled. */
   read<T extends TypedArray>(tensor: object, into: T): Promise<T> | T;
+  /** Fills the array, which must fit, where that needs no wait: on the CPU, when all queued work has ended. */
+  look(tensor: object, into: TypedArray): boolean;
   /** Fills the arrays, which must fit, before it returns: this thread waits for the queue. */
   readNow(tensors: readonly object[], into: readonly TypedArray[]): void;
   /** Moves a tensor to memory that other processes can map; `done` once the elements are there. */

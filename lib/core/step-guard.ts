@@ -1,12 +1,15 @@
 import type { Device } from './device.ts';
 import { ownCall } from './own-call.ts';
 import type { Owned } from './owned.ts';
-import { Tensor } from './tensor.ts';
+import { look, Tensor } from './tensor.ts';
 
 const checkFinite = ownCall('checkFinite');
 const commit = ownCall('commit');
 const endStep = ownCall('endStep');
 const fill = ownCall('fill');
+
+/** Steps after which a device that is always busy is asked. */
+const mostUnseen = 8;
 
 /** Parts of the end of a step that one operation makes. */
 export interface StepEnd {
@@ -28,8 +31,8 @@ export interface StepEnd {
 
 /**
  * Holds queued steps back, on the device, from the first one on that made numbers which are not finite: it and all that
- * follow change nothing. Nobody waits for that: after each step the device is asked, and its answer is there some steps
- * later.
+ * follow change nothing. Nobody waits for that: before each step the record is looked at where all work has ended, and
+ * every few steps a busy device is asked, whose answer is there some steps later.
  */
 export class StepGuard {
   readonly #device: Device;
@@ -45,6 +48,9 @@ export class StepGuard {
   /** Answers of before a return to a state are about other steps. */
   #generation = 0;
   #isAsking = false;
+  /** Steps since the device was asked, or has been seen. */
+  #unseen = 0;
+  readonly #seen = new Float64Array(2);
 
   constructor(device: Device, owned: Owned<Tensor>) {
     const make = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
@@ -82,18 +88,25 @@ export class StepGuard {
 
   /** Asks the device, unless a question is on its way. Whoever waits for the device next hears of an error. */
   #watch(): void {
-    if (!this.#isAsking) void this.#ask().catch(() => {});
+    this.#unseen += 1;
+    if (this.#isAsking || (this.#device.kind === 'cpu' && this.#unseen < mostUnseen)) return;
+    void this.#ask().catch(() => {});
   }
 
   async #ask(): Promise<void> {
     const generation = this.#generation;
     this.#isAsking = true;
+    this.#unseen = 0;
     try {
-      const [held, last] = (await this.#record.read()) as unknown as [number, number];
-      if (generation === this.#generation && held !== 0) this.#failed = last + 1;
+      const record = (await this.#record.read()) as Float64Array;
+      if (generation === this.#generation) this.#take(record);
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  #take(record: Float64Array): void {
+    if (record[0] !== 0) this.#failed = record[1]! + 1;
   }
 
   /** Waits until the device has told of all steps. */
@@ -103,6 +116,10 @@ export class StepGuard {
 
   /** True once the device has told of a step that failed. */
   get hasFailed(): boolean {
+    if (this.#unseen > 0 && look(this.#record, this.#seen)) {
+      this.#unseen = 0;
+      this.#take(this.#seen);
+    }
     return this.#failed !== undefined;
   }
 

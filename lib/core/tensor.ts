@@ -80,6 +80,10 @@ export function give(tensor: Tensor, data: TypedArray): void {
 export function readNow(tensors: readonly Tensor[], into: readonly TypedArray[]): void {
   native.readNow(tensors, into);
 }
+/** @internal Fills an array that fits, where that needs no wait: on the CPU, when all queued work has ended. */
+export function look(tensor: Tensor, into: TypedArray): boolean {
+  return native.look(tensor, into);
+}
 /** @internal Like {@link Tensor.from} of an array that fits, under the terms of {@link give}. */
 export function given<D extends Dtype>(
   device: Device,
