@@ -45,8 +45,8 @@ describe.each(devices)('reads on %s', (kind) => {
     for (let t = 0; t < steps; ++t) await other.step(t);
     const read = vi.spyOn(Tensor.prototype, 'read').mockImplementation(() => new Promise(() => {}));
     for (let t = 0; t < steps; ++t) await one.step(t);
-    // The guard asks how it went, once, and nobody waits for the answer.
-    expect(read).toHaveBeenCalledTimes(1);
+    // The guard asks a busy device how it went, once, and nobody waits for the answer.
+    expect(read.mock.calls.length).toBeLessThanOrEqual(1);
     read.mockRestore();
     expect(await one.x.read()).toEqual(await other.x.read());
   });
