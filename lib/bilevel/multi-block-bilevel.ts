@@ -192,7 +192,9 @@ export class MultiBlockBilevel extends StatefulSteps {
       const sampled = this.#schedule.at(steps);
       const rows = [this.#last, this.#y, this.#gradient, ...curvature.tables.map(([, table]) => table)];
       this.#index.write(sampled);
-      this.#places.write(Int32Array.from(this.#schedule.placesBefore(steps), (at, i) => (at < 0 ? i : at + sampled.length))); // biome-ignore format: one line
+      const places = this.#schedule.placesBefore(steps);
+      for (let i = 0; i < places.length; ++i) places[i] = places[i]! < 0 ? i : places[i]! + sampled.length;
+      this.#places.write(places);
       for (const table of rows) table.gather(this.#index);
       this.#weigh(steps);
       if (steps === 0) vectors.copy(device, this.#blocks.x, this.#xBefore);

@@ -18,12 +18,18 @@ export function shuffled(count: number, seed: number, epoch: number): (place: nu
   let key = 0x9e3779b9;
   for (const word of [seed, seed / 2 ** 32, epoch, epoch / 2 ** 32]) key = mixed(key + (Math.floor(word) | 0) + 1);
   const keys = Array.from({ length: rounds }, (_, round) => mixed(key + Math.imul(round + 1, 0x9e3779b9)));
+  const radix = 2 ** half;
   return (place) => {
     let x = place;
     do {
-      let [left, right] = [Math.floor(x / 2 ** half), x & mask];
-      for (const one of keys) [left, right] = [right, left ^ (mixed(right + one) & mask)];
-      x = left * 2 ** half + right;
+      let left = Math.floor(x / radix);
+      let right = x & mask;
+      for (let i = 0; i < rounds; ++i) {
+        const next = left ^ (mixed(right + keys[i]!) & mask);
+        left = right;
+        right = next;
+      }
+      x = left * radix + right;
     } while (x >= count);
     return x;
   };
