@@ -9,6 +9,7 @@ import { native, type TypedArray } from './native.ts';
 import { calls } from './native-ops/calls.ts';
 import { checkOptions } from './options.ts';
 import { optional, type Resolved, readOptions, type Schema, whole } from './schema.ts';
+import { frozenSizes } from './shapes.ts';
 import { type FromSharedOptions, handleOf, readHandle, type SharedHandle, type SharedSource, withCause } from './shared.ts'; // biome-ignore format: one line
 
 export type { DtypeOf, TensorData } from './host-data.ts';
@@ -138,7 +139,7 @@ export class Tensor<D extends Dtype = Dtype> extends Handled {
   ) {
     // A list whose elements are read but once: getters may answer anything, or dispose the tensor.
     const isShape = Array.isArray(shapeOrFrom) && shapeOrFrom.length <= 5;
-    const given = isShape ? Object.freeze([...shapeOrFrom]) : (shapeOrFrom as readonly number[] | number);
+    const given = isShape ? frozenSizes(shapeOrFrom) : (shapeOrFrom as readonly number[] | number);
     super(owner, given, dtypeOrTo, source);
     const shared = isTensor(owner) ? (owner as Tensor<D>) : undefined;
     const [from, to] = [given, dtypeOrTo] as [number, number];
