@@ -1,7 +1,8 @@
 // Native code knows a tensor by an object of Node-API, of whose end the garbage collector must tell it. Such a handle
 // costs microseconds: that of a disposed tensor serves another one.
-import { begin, numberOf, sheet } from './call-memory.ts';
+import { begin, numberOf, sheet, size } from './call-memory.ts';
 import { DevicePlace } from './device-place.ts';
+import { arrays } from './dtypes.ts';
 import { native } from './native.ts';
 import type { SharedSource } from './shared.ts';
 
@@ -36,8 +37,14 @@ const reshaped = 1;
 const rows = 2;
 const mostAxes = 5;
 
-/** True where native code has been asked, on the sheet, to fill a handle and has. */
-function fill(place: number, owner: object, shapeOrFrom: readonly number[] | number, dtypeOrTo: unknown): boolean {
+/** True where native code has filled a handle, asked to on the sheet. */
+function isFilledFromSheet(
+  call: number,
+  place: number,
+  owner: object,
+  shapeOrFrom: readonly number[] | number,
+  dtypeOrTo: unknown,
+): boolean {
   if (typeof owner !== 'object' || owner === null) return false;
   let of = DevicePlace.of(owner);
   sheet[0] = place;
@@ -49,7 +56,7 @@ function fill(place: number, owner: object, shapeOrFrom: readonly number[] | num
     sheet[4] = dtypeOrTo;
   } else {
     if (of >= 0) {
-      if (typeof dtypeOrTo !== 'string') return false;
+      if (typeof dtypeOrTo !== 'string' || !Object.hasOwn(arrays, dtypeOrTo)) return false;
       sheet[1] = memory;
       sheet[3] = numberOf(dtypeOrTo);
     } else {
@@ -67,34 +74,36 @@ function fill(place: number, owner: object, shapeOrFrom: readonly number[] | num
     }
   }
   sheet[2] = of;
-  return native.fill();
+  // A getter of the list may have made a call.
+  return sheet[size] === call && native.fill();
 }
 
 /** @internal The place of the handle of a tensor: below 0 for what is none, or has been disposed. */
 export let placeOfTensor: (value: object) => number;
+/** @internal Lets go of the memory behind a handle, once. @throws TypeError for what has none */
+export let release: (thing: Handled) => void;
+/** @internal True of what has been released. @throws TypeError for what has no handle */
+export let isDisposed: (thing: Handled) => boolean;
 
 /** A thing that has a handle, out of reach of others. */
 export class Handled {
-  /** Undefined once it is given back: who has been disposed keeps nothing of the next one's. */
+  /** Undefined once it is given back: a disposed tensor must not keep alive what its handle serves next. */
   #handle: Handle | undefined;
   #place: number;
 
-  /**
-   * As {@link native.fill}.
-   * @param shapeOrFrom if a list, one of at most 5 whose elements have no getters
-   */
+  /** As {@link native.fill}. */
   constructor(
     owner: object,
     shapeOrFrom: readonly number[] | number,
     dtypeOrTo: string | number,
     source: SharedSource | undefined,
   ) {
-    begin();
     const handle = takeHandle();
+    const call = begin();
     this.#handle = handle;
     this.#place = handle.place;
     try {
-      if (source !== undefined || !fill(handle.place, owner, shapeOrFrom, dtypeOrTo))
+      if (source !== undefined || !isFilledFromSheet(call, handle.place, owner, shapeOrFrom, dtypeOrTo))
         native.fill(handle.native, owner, shapeOrFrom, dtypeOrTo, source);
     } catch (error) {
       giveBack(handle);
@@ -108,19 +117,18 @@ export class Handled {
       const place = typeof value === 'object' && value !== null ? placeOfTensor(value) : noTensor;
       return place === noTensor ? (ofOthers?.(value) ?? noTensor) : place;
     };
-    // Copies of this file that share the binary each know their own.
+    // Copies of this file that share the binary each know their own, and keep the one before.
     const ofOthers = native.setPlaceOf(placeOf);
-  }
-
-  /** Lets go of what the handle holds. @throws TypeError for what is none */
-  protected static release(self: Handled): void {
-    const handle = self.#handle;
-    if (handle === undefined) return;
-    self.#handle = undefined;
-    self.#place = disposed;
-    begin();
-    sheet[0] = handle.place;
-    native.release();
-    giveBack(handle);
+    isDisposed = (thing) => thing.#place === disposed;
+    release = (thing) => {
+      const handle = thing.#handle;
+      if (handle === undefined) return;
+      thing.#handle = undefined;
+      thing.#place = disposed;
+      begin();
+      sheet[0] = handle.place;
+      native.release();
+      giveBack(handle);
+    };
   }
 }

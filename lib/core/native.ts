@@ -66,6 +66,8 @@ interface Native {
   /** Skips what was queued through a lane, or is; what runs ends early. */
   giveUp(lane: object): void;
   info(device: object): DeviceInfo;
+  /** The number of the last work that has been queued. */
+  last(device: object): number;
   /** Undefined: there is nothing to wait for. */
   synchronize(device: object): Promise<void> | undefined;
   /** Undefined where the queue is short; else resolves when it is. */
@@ -101,8 +103,11 @@ interface Native {
   give(tensor: object, data: TypedArray): void;
   /** Resolves with the array, which must fit, when it has been filled. */
   read<T extends TypedArray>(tensor: object, into: T): Promise<T> | T;
-  /** Fills the array, which must fit, where that needs no wait: on the CPU, when all queued work has ended. */
-  look(tensor: object, into: TypedArray): boolean;
+  /**
+   * Fills the array, which must fit, and waits for nothing: false unless the device is a CPU without a failure, the
+   * tensor is small, and the work of that number has ended, the last that may write to the tensor.
+   */
+  look(tensor: object, into: TypedArray, work: number): boolean;
   /** Fills the arrays, which must fit, before it returns: this thread waits for the queue. */
   readNow(tensors: readonly object[], into: readonly TypedArray[]): void;
   /** Moves a tensor to memory that other processes can map; `done` once the elements are there. */

@@ -34,14 +34,15 @@ function write(value: unknown): boolean {
     }
     case 'object': {
       if (value === null) return false;
-      const place = placeOfTensor(value);
-      if (place >= 0) {
+      // Lists first: where only tensors are asked for their place, V8 does so quickest.
+      if (!Array.isArray(value)) {
+        const place = placeOfTensor(value);
+        if (place < 0) return false;
         sheet[at] = tensor;
         sheet[at + 1] = place;
         at += 2;
         return true;
       }
-      if (!Array.isArray(value)) return false;
       const { length } = value;
       // The length of a proxy may be anything.
       if (!(typeof length === 'number' && length >= 0 && at + 2 + 2 * length <= size)) return false;

@@ -1,4 +1,4 @@
-import type { Device } from './device.ts';
+import { type Device, lastWork } from './device.ts';
 import { ownCall } from './own-call.ts';
 import type { Owned } from './owned.ts';
 import { look, Tensor } from './tensor.ts';
@@ -31,8 +31,8 @@ export interface StepEnd {
 
 /**
  * Holds queued steps back, on the device, from the first one on that made numbers which are not finite: it and all that
- * follow change nothing. Nobody waits for that: before each step the record is looked at where all work has ended, and
- * every few steps a busy device is asked, whose answer is there some steps later.
+ * follow change nothing. Nobody waits for that: before each step the record is looked at, if the step before has ended
+ * by then, and every few steps a busy device is asked, whose answer is there some steps later.
  */
 export class StepGuard {
   readonly #device: Device;
@@ -48,8 +48,10 @@ export class StepGuard {
   /** Answers of before a return to a state are about other steps. */
   #generation = 0;
   #isAsking = false;
-  /** Steps since the device was asked, or has been seen. */
+  /** Steps whose end nobody has looked at, or asked for. */
   #unseen = 0;
+  /** The number of the work that ends the last step. */
+  #end = 0;
   readonly #seen = new Float64Array(2);
 
   constructor(device: Device, owned: Owned<Tensor>) {
@@ -89,6 +91,7 @@ export class StepGuard {
   /** Asks the device, unless a question is on its way. Whoever waits for the device next hears of an error. */
   #watch(): void {
     this.#unseen += 1;
+    this.#end = lastWork(this.#device);
     if (this.#isAsking || (this.#device.kind === 'cpu' && this.#unseen < mostUnseen)) return;
     void this.#ask().catch(() => {});
   }
@@ -116,7 +119,7 @@ export class StepGuard {
 
   /** True once the device has told of a step that failed. */
   get hasFailed(): boolean {
-    if (this.#unseen > 0 && look(this.#record, this.#seen)) {
+    if (this.#unseen > 0 && look(this.#record, this.#seen, this.#end)) {
       this.#unseen = 0;
       this.#take(this.#seen);
     }

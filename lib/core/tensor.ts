@@ -3,7 +3,7 @@ import type { Device } from './device.ts';
 import { arrays, type Dtype, type DtypeArrays } from './dtypes.ts';
 import { countBytes, inTurn } from './due-turns.ts';
 import { OrthokitError, refusal, shown } from './errors.ts';
-import { Handled } from './handle.ts';
+import { Handled, isDisposed, release } from './handle.ts';
 import { arrayFrom, checkNumbers, type DtypeOf, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
 import { native, type TypedArray } from './native.ts';
 import { calls } from './native-ops/calls.ts';
@@ -81,9 +81,9 @@ export function give(tensor: Tensor, data: TypedArray): void {
 export function readNow(tensors: readonly Tensor[], into: readonly TypedArray[]): void {
   native.readNow(tensors, into);
 }
-/** @internal Fills an array that fits, where that needs no wait: on the CPU, when all queued work has ended. */
-export function look(tensor: Tensor, into: TypedArray): boolean {
-  return native.look(tensor, into);
+/** @internal Fills an array that fits, and waits for nothing: see {@link native.look}. */
+export function look(tensor: Tensor, into: TypedArray, work: number): boolean {
+  return native.look(tensor, into, work);
 }
 /** @internal Like {@link Tensor.from} of an array that fits, under the terms of {@link give}. */
 export function given<D extends Dtype>(
@@ -115,7 +115,6 @@ export class Tensor<D extends Dtype = Dtype> extends Handled {
   readonly size: number;
   readonly #block: Block;
   readonly #begin: number;
-  #disposed = false;
 
   /**
    * A tensor whose elements are not set: for outputs of operations. See {@link Tensor.from}, {@link Tensor.zeros}.
@@ -318,7 +317,7 @@ export class Tensor<D extends Dtype = Dtype> extends Handled {
   }
 
   #checkShareable(): void {
-    if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'share: tensor has been disposed');
+    if (this.disposed) throw new OrthokitError('ERR_DISPOSED', 'share: tensor has been disposed');
     try {
       native.info(this.device);
     } catch (cause) {
@@ -328,14 +327,13 @@ export class Tensor<D extends Dtype = Dtype> extends Handled {
 
   /** True once {@link Tensor.dispose} has been called. */
   get disposed(): boolean {
-    return this.#disposed;
+    return isDisposed(this);
   }
 
   /** Gives the memory back; later use throws `ERR_DISPOSED`. Work that is queued already still runs. */
   dispose(): void {
     if (!isTensor(this)) throw notTensor('dispose', this);
-    Handled.release(this);
-    this.#disposed = true;
+    release(this);
   }
 
   /** Bytes of the elements on the device. */

@@ -35,6 +35,32 @@ describe('calls that are written where native code reads them', () => {
     expect(await one(out)).toBe(310);
   });
 
+  it('refuse a shape that makes a tensor while it is read, which stays what it is', async () => {
+    const made: Tensor[] = [];
+    let reads = 0;
+    const shape = new Proxy([6], {
+      get(list, name) {
+        reads += 1;
+        if (name === '0' && made.length === 0) made.push(full(7, 12));
+        // Six sizes at first, then one.
+        return name === 'length' ? (reads === 1 ? 6 : 1) : Reflect.get(list, name);
+      },
+    });
+    expect(thrownBy(() => new Tensor(device, shape, 'f32')).code).toBe('ERR_ARGUMENT');
+    expect(made).toHaveLength(1);
+    expect(await made[0]!.read()).toEqual(new Float32Array(12).fill(7));
+  });
+
+  it('tell the garbage collector of memory once, whatever a handle has held before', () => {
+    using whole = full(0, 10);
+    const before = process.memoryUsage().external;
+    for (let i = 0; i < 20; ++i) {
+      new Tensor(device, [10_000_000]).dispose();
+      whole.reshape([2, 5]).dispose();
+    }
+    expect(Math.abs(process.memoryUsage().external - before)).toBeLessThan(20_000_000);
+  });
+
   it('refuse a tensor that a getter has disposed of', () => {
     const [a, b, out] = [full(1), full(2), full(0)];
     const terms = lazily(a, () => {

@@ -1,7 +1,7 @@
 // Devices: cpu, cuda
 // Steps queue whole and wait for no number of the device.
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { Device, Tensor } from '../../lib/index.ts';
+import { Device, ops, Tensor } from '../../lib/index.ts';
 import { Harpg, linearValue, NPgIgt, OdiceValueLearner } from '../../lib/policy/index.ts';
 import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
@@ -49,5 +49,22 @@ describe.each(devices)('reads on %s', (kind) => {
     expect(read.mock.calls.length).toBeLessThanOrEqual(1);
     read.mockRestore();
     expect(await one.x.read()).toEqual(await other.x.read());
+  });
+
+  it('the step after a wait hears of the one that failed, whatever has been queued since', async () => {
+    const [x, oracle] = [start(device, 'f64'), quadratic(device, 'f64')];
+    const method = new NPgIgt([x], { stepSize: 1 });
+    const [a, c] = [Tensor.full(device, [96, 96], 0.5), Tensor.zeros(device, [96, 96])];
+    const failing = {
+      ...oracle,
+      gradient: (_: readonly Tensor[], [grad]: readonly Tensor[]) =>
+        ops.fill(device, { x: [grad!], value: Number.NaN }),
+    };
+    for (let t = 0; t < 3; ++t) {
+      await method.step(t === 2 ? failing : oracle, t);
+      await device.synchronize();
+      for (let i = 0; i < 20; ++i) ops.gemm(device, { a, b: a, c });
+    }
+    await expect(method.step(oracle, 3)).rejects.toThrow('finite numbers, got others in step 3');
   });
 });

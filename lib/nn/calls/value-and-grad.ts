@@ -96,7 +96,13 @@ export function gradients<M extends object, A extends unknown[]>(
 
   const call = runner.callable(
     (model: M, ...args: A) => run(false, model, args),
-    () => sums?.dispose(),
+    () => {
+      sums?.dispose();
+      // It must not hold the model's tensors.
+      const { unused } = state;
+      const names = unused();
+      state.unused = () => names;
+    },
   );
   return Object.defineProperties(call, {
     calls: {
