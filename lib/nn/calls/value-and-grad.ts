@@ -78,15 +78,14 @@ export function gradients<M extends object, A extends unknown[]>(
     if (isAccumulating && !runner.gradients.written)
       throw refusal(where, 'accumulate', 'follow a call that ended well', 'one that threw', 'ERR_STATE');
     return runner.record(model, args, { stream: state.calls, products, samples, sums, moments }, (recorded) => {
-      const { paths, values, result } = recorded;
-      const { arena } = recorded.tape;
+      const { paths, values, result, tape } = recorded;
       checkLoss(where, result);
       if (isAccumulating)
         for (const value of values)
           if (runner.gradients.written!.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
-      sums?.start(arena, samples!);
+      sums?.start(tape.arena, samples!);
       const grads = runner.backward(recorded, result, sums ? scale / samples! : scale);
-      const sampled = sums?.end(arena);
+      const sampled = sums?.end(tape.arena);
       state.calls += 1;
       const { written } = runner.gradients;
       state.unused = () => [...paths].filter(([tensor]) => !written!.has(tensor)).map(([, path]) => path);
@@ -98,9 +97,7 @@ export function gradients<M extends object, A extends unknown[]>(
     (model: M, ...args: A) => run(false, model, args),
     () => {
       sums?.dispose();
-      // It must not hold the model's tensors.
-      const { unused } = state;
-      const names = unused();
+      const names = state.unused(); // a function would hold the model's tensors
       state.unused = () => names;
     },
   );
