@@ -268,7 +268,7 @@ for (let i = 0; i < executions; i += 1) {
     // JavaScript's own words for a proxy that is no more or tells lies, and for a method of another class.
     const isForeign =
       error instanceof Thrown ||
-      (error instanceof TypeError && /revoked|Illegal invocation|on proxy: trap|#disposed\b/.test(error.message));
+      (error instanceof TypeError && /revoked|Illegal invocation|on proxy: trap|#(place|handle)\b/.test(error.message));
     const name = error instanceof OrthokitError ? error.code : isForeign ? 'thrown' : undefined;
     if (!codes.includes(name) && name !== 'thrown') {
       process.stderr.write(`seed ${seed}, execution ${i}, ${what}: ${error?.stack ?? String(error)}\n`);
