@@ -83,14 +83,11 @@ export interface OdiceStep {
 
 /** Adam's, as in AdamW. */
 const adam = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 };
-const mostWeight = 100;
-/** Exponents beyond are cut: their exponentials are near the largest f32. */
-const mostExponent = 80;
 
 /** The least |g_f|² by which the coefficient divides. */
 const floor = 1e-10;
 
-/** Tensors for batches of one size: values, u γ, residuals, a cotangent, weights, one more, and rows of summed ones. */
+/** Tensors for batches of one size: values, cotangents of the losses, and what is no number where `done` is neither. */
 interface Batch {
   readonly count: number;
   readonly all: readonly Tensor[];
@@ -98,15 +95,10 @@ interface Batch {
   readonly next: Tensor;
   readonly targetNow: Tensor;
   readonly targetNext: Tensor;
-  readonly goes: Tensor;
   readonly forward: Tensor;
   readonly backward: Tensor;
-  readonly slope: Tensor;
-  readonly weights: Tensor;
-  readonly other: Tensor;
-  readonly forwardRow: Tensor;
-  readonly weightsRow: Tensor;
-  readonly otherRow: Tensor;
+  readonly mean: Tensor;
+  readonly fault: Tensor;
 }
 
 /**
@@ -149,6 +141,8 @@ export class OdiceValueLearner extends StatefulSteps {
     readonly roots: readonly Tensor[];
     readonly steps: readonly Tensor[];
   };
+  /** Means of the residuals of both losses in the last batch, the sum of its weights, and how many exponents it cut. */
+  readonly #sums: Tensor<'f64'>;
   readonly #numbers: Readonly<Record<'coefficient' | 'tdMean' | 'weightSum' | 'cut', Tensor<'f64'>>>;
   readonly #products: Products;
   readonly #suspects: Suspects;
@@ -188,8 +182,11 @@ export class OdiceValueLearner extends StatefulSteps {
     const [momenta, roots] = [zeros(), zeros()];
     const steps = params.map(() => owned.add(Tensor.zeros(device, [1], { dtype: 'i32' })));
     this.#adam = { momenta, roots, steps };
-    const number = () => owned.add(Tensor.zeros(device, [1], { dtype: 'f64' }));
-    this.#numbers = { coefficient: number(), tdMean: number(), weightSum: number(), cut: number() };
+    const numbers = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
+    const sums = numbers(4);
+    const sum = (place: number) => owned.add(sums.rows(place, place + 1));
+    this.#sums = sums;
+    this.#numbers = { coefficient: numbers(1), tdMean: sum(0), weightSum: sum(2), cut: sum(3) };
     this.#products = productsOn(device, owned);
     // Of what the caller gives nobody is named.
     const given = ['states', 'nextStates', 'rewards', 'done'].map(() => undefined);
@@ -239,36 +236,26 @@ export class OdiceValueLearner extends StatefulSteps {
       if (problem) throw refusal(where, 'lr', problem.replace(/^must /, ''), shown(this.lr));
       const device = this.#device;
       const own = this.#batchOf(rewards.size);
-      const { count, now, next, targetNow, targetNext, goes, forward, backward, slope } = own;
+      const { count, now, next, targetNow, targetNext, forward, backward, mean, fault } = own;
       await this.#values(where, states, now);
       await this.#values(where, nextStates, next);
       await this.#atTarget(async () => {
         await this.#values(where, states, targetNow);
         await this.#values(where, nextStates, targetNext);
       });
-      const { lambda, eta, discount, mode } = this.#options;
-      // u γ, by which the next values count.
-      ops.fill(device, { x: [goes], value: discount });
-      vectors.combine(device, goes, [1, goes], [-discount, done]);
-      vectors.multiply(device, goes, targetNext, forward);
-      vectors.combine(device, forward, [1, rewards], [1, forward], [-1, now]);
-      vectors.multiply(device, goes, next, backward);
-      vectors.combine(device, backward, [1, rewards], [1, backward], [-1, targetNow]);
+      const { lambda, eta, discount, mode, dual, weight } = this.#options;
       const policyWeights = new Tensor(device, [count], this.#dtype);
       try {
-        this.#tell(own, policyWeights);
-        this.#slope(forward, slope);
-        vectors.scale(device, -lambda / count, slope);
-        await this.#pull(where, states, slope, this.#forward);
-        if (mode !== 'semi') {
-          this.#slope(backward, slope);
-          vectors.multiply(device, slope, goes, slope);
-          vectors.scale(device, (lambda * eta) / count, slope);
-          await this.#pull(where, nextStates, slope, this.#backward);
-        }
-        ops.fill(device, { x: [slope], value: (1 - lambda) / count });
-        await this.#pull(where, states, slope, this.#gradient);
-        this.#look({ states, nextStates, rewards, done }, own);
+        ops.odiceSlopes(device, {
+          ...{ now, next, targetNow, targetNext, rewards, done },
+          ...{ forward, backward: mode === 'semi' ? undefined : backward, weights: policyWeights, fault },
+          ...{ sums: this.#sums, lambda, eta, discount, dual: dual === 'pearson' ? dual : 'reverse_kl', weight },
+        });
+        await this.#pull(where, states, forward, this.#forward);
+        if (mode !== 'semi') await this.#pull(where, nextStates, backward, this.#backward);
+        ops.fill(device, { x: [mean], value: (1 - lambda) / count });
+        await this.#pull(where, states, mean, this.#gradient);
+        this.#look(batch, own);
         this.#move(own);
       } catch (error) {
         policyWeights.dispose();
@@ -287,11 +274,10 @@ export class OdiceValueLearner extends StatefulSteps {
     using made = new Owned<Tensor>();
     const like = () => made.add(new Tensor(this.#device, [count], this.#dtype));
     const [now, next, targetNow, targetNext] = [like(), like(), like(), like()];
-    const [goes, forward, backward, slope, weights, other] = [like(), like(), like(), like(), like(), like()];
-    const [forwardRow, weightsRow, otherRow] = [forward, weights, other].map((x) => made.add(x.reshape([1, count]))) as [Tensor, Tensor, Tensor]; // biome-ignore format: one line
+    const [forward, backward, mean, fault] = [like(), like(), like(), like()];
     const all = [...made];
     for (const one of all) owned.add(made.release(one));
-    this.#batch = { count, all, now, next, targetNow, targetNext, goes, forward, backward, slope, weights, other, forwardRow, weightsRow, otherRow }; // biome-ignore format: one line
+    this.#batch = { count, all, now, next, targetNow, targetNext, forward, backward, mean, fault };
     return this.#batch;
   }
 
@@ -342,68 +328,20 @@ export class OdiceValueLearner extends StatefulSteps {
     }
   }
 
-  /** out = f*'(y): max(y / 2 + 1, 0), or exp(y − 1). */
-  #slope(y: Tensor, out: Tensor): void {
+  /** Measures all that the step has been given. */
+  #look({ states, nextStates, rewards }: OdiceBatch, { now, next, targetNow, targetNext, fault }: Batch): void {
     const device = this.#device;
-    ops.fill(device, { x: [out], value: 1 });
-    if (this.#options.dual === 'pearson') {
-      vectors.combine(device, out, [1, out], [0.5, y]);
-      ops.map(device, { x: [out], out: [out], function: 'relu' });
-      return;
-    }
-    vectors.combine(device, out, [-1, out], [1, y]);
-    ops.map(device, { x: [out], out: [out], function: 'clamp', parameters: [-Infinity, mostExponent] });
-    ops.map(device, { x: [out], out: [out], function: 'exp' });
-  }
-
-  /** The weights of the policy, and the numbers that are told of a step. */
-  #tell({ forward, backward, weights, other, forwardRow, weightsRow, otherRow }: Batch, policyWeights: Tensor): void {
-    const { dual, weight, mode } = this.#options;
-    const device = this.#device;
-    const { tdMean, weightSum, cut } = this.#numbers;
-    if (dual === 'pearson' && weight === 'odice') ops.map(device, { x: [forward], out: [weights], function: 'relu' });
-    else this.#slope(forward, weights);
-    ops.map(device, { x: [weights], out: [weights], function: 'clamp', parameters: [0, mostWeight] });
-    vectors.copy(device, weights, policyWeights);
-    ops.rowReduce(device, { x: forwardRow, out: tdMean, reduction: 'mean' });
-    ops.rowReduce(device, { x: weightsRow, out: weightSum, reduction: 'sum' });
-    if (dual === 'pearson') return;
-    /** out = 1 where an exponent of x is cut, else 0. */
-    const mark = (x: Tensor, out: Tensor): void => {
-      ops.fill(device, { x: [out], value: 1 });
-      vectors.combine(device, out, [-1 - mostExponent, out], [1, x]);
-      ops.map(device, { x: [out], out: [out], function: 'relu' });
-      ops.map(device, { x: [out], out: [out], function: 'sign' });
-    };
-    mark(forward, other);
-    if (mode !== 'semi') {
-      mark(backward, weights);
-      vectors.axpy(device, 1, weights, other);
-    }
-    ops.rowReduce(device, { x: otherRow, out: cut, reduction: 'sum' });
-  }
-
-  /** Measures all that the step has been given; `other` of the batch becomes a number for each `done` of 0 or 1. */
-  #look({ states, nextStates, rewards, done }: OdiceBatch, { now, next, targetNow, targetNext, other }: Batch): void {
-    const device = this.#device;
-    // The root of −(done (1 − done))², which is a number for 0 and 1 alone.
-    ops.fill(device, { x: [other], value: 1 });
-    vectors.combine(device, other, [1, other], [-1, done]);
-    vectors.multiply(device, other, done, other);
-    vectors.multiply(device, other, other, other);
-    vectors.scale(device, -1, other);
-    ops.map(device, { x: [other], out: [other], function: 'sqrt' });
     if (states.dtype === 'f32' || states.dtype === 'f64')
       ops.norms(device, { x: [states, nextStates], out: this.#lengths.states });
     const pulled = [...this.#forward, ...(this.#options.mode === 'semi' ? [] : this.#backward), ...this.#gradient];
-    const given = [rewards, other, now, next, targetNow, targetNext, ...pulled];
+    const given = [rewards, fault, now, next, targetNow, targetNext, ...pulled];
     ops.norms(device, { x: given, out: this.#lengths.rest });
     const { sizes, told } = this.#suspects;
     this.#steps.commit([told], [sizes]);
   }
 
   /** The step from the gradients of all parts. */
-  #move({ forward: y, backward: z, other }: Batch): void {
+  #move({ fault }: Batch): void {
     const [device, { mode, targetRate: rate }] = [this.#device, this.#options];
     const [gradient, forward, backward] = [this.#gradient, this.#forward, this.#backward];
     const { coefficient: k } = this.#numbers;
@@ -414,8 +352,8 @@ export class OdiceValueLearner extends StatefulSteps {
     }
     if (mode !== 'semi') parts.push([1, backward]);
     vectors.combine(device, gradient, ...parts);
-    // The slope of a residual of −∞ is 0, a finite number.
-    this.#steps.examine([...gradient, ...(mode === 'semi' ? [y] : [y, z]), other]);
+    // The slope of a residual of −∞ is 0, a finite number, but its mean is none.
+    this.#steps.examine([...gradient, this.#sums, fault]);
     const { guard } = this.#steps;
     ops.adamw(device, { weights: this.#params, grads: gradient, ...this.#adam, ...adam, lr: this.lr, guard });
     vectors.combine(device, forward, [1 - rate, this.#target], [rate, this.#params]);

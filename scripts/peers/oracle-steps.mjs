@@ -1,4 +1,4 @@
-// node scripts/peers/oracle-steps.mjs [seconds per case] [threads] [parameters] [method …]: steps of methods that stand on oracles,
+// node scripts/peers/oracle-steps.mjs [--layers] [seconds per case] [threads] [parameters] [method …]: steps of methods that stand on oracles,
 // in f32 and call by call in turns, against the same rules written with tensors of PyTorch, in place and without a graph: a child
 // process runs those. Oracles are in closed form, an operation each, the same on both sides, so that the rules are what is
 // timed. After five steps both sides must be at the same place. A turn is an even number of steps that take some milliseconds, and waits
@@ -6,7 +6,9 @@
 // one thread and of the clock on several, the least and the median, and how many times ours PyTorch's
 // are; of some also what the operations of a step's oracles take by themselves. A step of MAID is a run of five from the same start,
 // with its solves and tests. Without threads and parameters: one and two, 10,000 and 10,000,000 (the lower level has as many;
-// blocks are a thousand of 10, a hundred a step, or a hundred thousand of 100, ten thousand a step).
+// blocks are a thousand of 10, a hundred a step, or a hundred thousand of 100, ten thousand a step). The parameters are one
+// tensor, or with --layers the six of a network of three layers, for methods that take lists; PyTorch's side then works by
+// its functions of lists.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,30 +19,47 @@ import { Harpg, NPgIgt, OdiceValueLearner } from 'orthokit/policy';
 import { clockOf, least, startPeer } from './peer.mjs';
 import { median } from './turns.mjs';
 
-const [seconds = 4, onlyThreads = 0, onlySize = 0] = process.argv.slice(2, 5).map(Number);
-const asked = process.argv.slice(5);
+const given = process.argv.slice(2).filter((word) => word !== '--layers');
+const isLayers = given.length < process.argv.length - 2;
+const [seconds = 4, onlyThreads = 0, onlySize = 0] = given.slice(0, 3).map(Number);
 const first = 5;
+/** Methods of lists of tensors; the others take one. */
+const ofLists = ['BoRep', 'OdiceValueLearner', 'NPgIgt', 'Harpg', 'NHarpg'];
 
-/** out = Σ factor · x, an operation. */
-const sum = (device, out, ...terms) =>
-  ops.linearCombination(device, { out: [out], terms: terms.map(([, x]) => x), coefficients: terms.map(([c]) => c) });
-const copy = (device, x, out) => ops.copy(device, { x: [x], out: [out] });
+/** Shapes of weights and biases of a network of three layers with about d parameters. */
+function layers(d) {
+  const width = Math.round(Math.sqrt(d / 2 + 9) - 3);
+  return [[width, width], [width], [width, width], [width], [10, width], [10]];
+}
+const sizeOf = (shape) => shape.reduce((product, axis) => product * axis, 1);
+const listOf = (x) => (Array.isArray(x) ? x : [x]);
+
+/** out = Σ factor · x, an operation, of tensors or lists. */
+function sum(device, out, ...given) {
+  const [terms, coefficients] = [[], []];
+  for (const [factor, x] of given) {
+    terms.push(...listOf(x));
+    coefficients.push(factor);
+  }
+  ops.linearCombination(device, { out: listOf(out), terms, coefficients });
+}
+const copy = (device, x, out) => ops.copy(device, { x: listOf(x), out: listOf(out) });
 
 /** Each makes a method from the numbers r: `step`, which may be awaited, and where it is. */
 const methods = {
-  BoRep({ device, times }) {
-    const [x, y, b] = [times(1), times(0.5), times(2)];
+  BoRep({ device, lists }) {
+    const [x, y, b] = [lists(1), lists(0.5), lists(2)];
     const oracle = {
-      x: [x],
-      y: [y],
-      lowerGradientY: ([out]) => sum(device, out, [1, y], [-1, x]),
-      lowerHessianYY: ([v], [out]) => copy(device, v, out),
-      lowerJacobianXY: ([v], [out]) => sum(device, out, [-1, v]),
-      upperGradientX: ([out]) => sum(device, out, [0.1, x]),
-      upperGradientY: ([out]) => sum(device, out, [1, y], [-1, b]),
+      x,
+      y,
+      lowerGradientY: (out) => sum(device, out, [1, y], [-1, x]),
+      lowerHessianYY: (v, out) => copy(device, v, out),
+      lowerJacobianXY: (v, out) => sum(device, out, [-1, v]),
+      upperGradientX: (out) => sum(device, out, [0.1, x]),
+      upperGradientY: (out) => sum(device, out, [1, y], [-1, b]),
     };
     const method = new BoRep(oracle, { lr: 0.1, lowerLr: 0.5, nu: 0.5, radius: 1 });
-    const [v, out] = [[times(1)], [times(1)]];
+    const [v, out] = [lists(1), lists(1)];
     let t = 0;
     const oracles = () => {
       for (let k = 0; k < (t++ % 2 === 0 ? 3 : 0); ++k) oracle.lowerGradientY(out);
@@ -49,7 +68,7 @@ const methods = {
       oracle.lowerJacobianXY(v, out);
       oracle.upperGradientX(out);
     };
-    return { step: () => method.step(), oracles, place: x, owned: [method, x, y, b, ...v, ...out] };
+    return { step: () => method.step(), oracles, place: x, owned: [method, ...x, ...y, ...b, ...v, ...out] };
   },
 
   MultiBlockBilevel({ device, d, r }) {
@@ -153,8 +172,9 @@ const methods = {
     return { step: () => method.step(), place: y, owned: [method, x, y, b, half] };
   },
 
-  OdiceValueLearner({ device, d, r, times }) {
-    const w = times(1);
+  OdiceValueLearner({ device, d, r, lists }) {
+    const params = lists(1);
+    const w = params[0].reshape([sizeOf(params[0].shape)]);
     const b = Math.min(256, d / 2);
     const onPart = (x, isNext, work) => {
       const own = isNext ? x.rows(b, 2 * b) : x.rows(0, b);
@@ -166,17 +186,19 @@ const methods = {
     const done = Tensor.from(device, Float32Array.from({ length: b }, (_, i) => Number(i % 10 === 0)), [b]); // biome-ignore format: one line
     const learner = new OdiceValueLearner(
       {
-        params: [w],
+        params,
         forward: (at, out) => onPart(w, at === nextStates, (own) => copy(device, own, out)),
-        vjp(at, cotangent, [grad]) {
-          ops.fill(device, { x: [grad] });
+        vjp(at, cotangent, grads) {
+          ops.fill(device, { x: grads });
+          const grad = grads[0].reshape([sizeOf(grads[0].shape)]);
           onPart(grad, at === nextStates, (own) => copy(device, cotangent, own));
+          grad.dispose();
         },
       },
       { lr: 1e-3 },
     );
     const step = async () => (await learner.step({ states, nextStates, rewards, done })).policyWeights.dispose();
-    return { step, place: w, owned: [learner, w, states, nextStates, rewards, done] };
+    return { step, place: params, owned: [learner, w, ...params, states, nextStates, rewards, done] };
   },
 
   NPgIgt: (given) => ascent(given, (params) => new NPgIgt(params)),
@@ -199,28 +221,42 @@ const methods = {
   },
 };
 
-function ascent({ device, times }, make) {
-  const [theta, b] = [times(1), times(2)];
-  const method = make([theta]);
+function ascent({ device, lists }, make) {
+  const [theta, b] = [lists(1), lists(2)];
+  const method = make(theta);
   const oracle = {
-    gradient: ([at], [out]) => sum(device, out, [1, b], [-1, at]),
-    hessianProduct: (_, [v], [out]) => sum(device, out, [-1, v]),
+    gradient: (at, out) => sum(device, out, [1, b], [-1, at]),
+    hessianProduct: (_, v, out) => sum(device, out, [-1, v]),
   };
   let seed = 0;
-  const [v, out] = [[times(1)], [times(1)]];
+  const [v, out] = [lists(1), lists(1)];
   const oracles = () => {
     oracle.gradient(v, out);
     if (method instanceof Harpg) oracle.hessianProduct(v, v, out);
   };
-  return { step: () => method.step(oracle, seed++), oracles, place: theta, owned: [method, theta, b, ...v, ...out] };
+  return {
+    step: () => method.step(oracle, seed++),
+    oracles,
+    place: theta,
+    owned: [method, ...theta, ...b, ...v, ...out],
+  };
 }
 
+const asked = given.slice(3);
 const unknown = asked.filter((name) => !Object.hasOwn(methods, name));
 if (unknown.length > 0) throw new Error(`there is no ${unknown}; methods: ${Object.keys(methods).join(' ')}`);
+const all = isLayers ? ofLists : Object.keys(methods);
+const single = isLayers ? asked.filter((name) => !ofLists.includes(name)) : [];
+if (single.length > 0)
+  throw new Error(`there is no list of tensors in ${single}; methods of lists: ${ofLists.join(' ')}`);
+const names = asked.length > 0 ? asked : all;
 const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-peer-'));
 const [numbers, result] = ['numbers', 'result'].map((name) => path.join(folder, name));
 
-async function raceOf(device, peer, name, d, threads) {
+async function raceOf(device, peer, name, about, threads) {
+  const shapes = isLayers ? layers(about) : [[about]];
+  const sizes = shapes.map(sizeOf);
+  const d = sizes.reduce((total, size) => total + size, 0);
   const r = Tensor.randn(device, [d], { seed: 1 });
   writeFileSync(numbers, await r.read());
   const times = (factor) => {
@@ -228,7 +264,18 @@ async function raceOf(device, peer, name, d, threads) {
     sum(device, out, [factor, r]);
     return out;
   };
-  const { step, oracles, place, request, needs = first, owned } = await methods[name]({ device, d, r, times });
+  const lists = (factor) => {
+    let at = 0;
+    return shapes.map((shape, i) => {
+      const [out, part] = [Tensor.zeros(device, shape), r.rows(at, at + sizes[i])];
+      at += sizes[i];
+      const same = part.reshape(shape);
+      sum(device, out, [factor, same]);
+      for (const one of [part, same]) one.dispose();
+      return out;
+    });
+  };
+  const { step, oracles, place, request, needs = first, owned } = await methods[name]({ device, d, r, times, lists });
   const clock = clockOf(threads);
   const run = async (steps, one = step) => {
     const begin = clock();
@@ -237,9 +284,10 @@ async function raceOf(device, peer, name, d, threads) {
     return clock() - begin;
   };
   await run(first);
-  writeFileSync(result, await (typeof place === 'function' ? place() : place).read());
+  const reached = await Promise.all(listOf(typeof place === 'function' ? place() : place).map((one) => one.read()));
+  writeFileSync(result, Buffer.concat(reached.map((values) => new Uint8Array(values.buffer, 0, values.byteLength))));
   await run(needs - first);
-  const { version } = await peer.ask({ method: name, d, numbers, ...request });
+  const { version } = await peer.ask({ method: isLayers ? `${name}OfLists` : name, shapes, numbers, ...request });
   const { error } = await peer.ask({ steps: first, result });
   if (!(error <= 1e-4)) throw new Error(`${name}: a difference of ${error}`);
   const steps = 2 * Math.max(1, Math.round(10 / ((await run(2)) / 2)));
@@ -255,7 +303,7 @@ async function raceOf(device, peer, name, d, threads) {
   const [a, b] = [ours, theirs].map((list) => [least(list), median(list)]);
   const us = (value) => value.toFixed(value < 1e3 ? 1 : 0);
   console.log(
-    `${name}, ${d} parameters, ${threads} ${threads === 1 ? 'thread' : 'threads'} (PyTorch ${version}): ${us(a[0])} µs against ` +
+    `${name}, ${d} parameters${isLayers ? ` in ${shapes.length} tensors` : ''}, ${threads} ${threads === 1 ? 'thread' : 'threads'} (PyTorch ${version}): ${us(a[0])} µs against ` +
       `${us(b[0])}, the median ${us(a[1])} against ${us(b[1])}; theirs are ${(b[0] / a[0]).toFixed(2)} times ours, of medians ` +
       `${(b[1] / a[1]).toFixed(2)}; ${ours.length} turns of ${steps}, difference ${error.toExponential(1)}` +
       (alone.length > 0
@@ -270,7 +318,7 @@ try {
     for (const threads of onlyThreads ? [onlyThreads] : [1, 2]) {
       const device = Device.open('cpu', { threads });
       const peer = startPeer('oracle_steps_peer.py', [threads], threads);
-      for (const name of asked.length > 0 ? asked : Object.keys(methods)) await raceOf(device, peer, name, d, threads);
+      for (const name of names) await raceOf(device, peer, name, d, threads);
       await peer.end();
       await device.close();
     }

@@ -11,6 +11,8 @@ import time
 import numpy as np
 import torch
 
+from oracle_lists_peer import BoRepOfLists, HarpgOfLists, NHarpgOfLists, NPgIgtOfLists, OdiceValueLearnerOfLists
+
 torch.set_num_threads(int(sys.argv[1]))
 clock = time.process_time if sys.argv[1] == "1" else time.perf_counter
 torch.set_grad_enabled(False)

@@ -93,6 +93,7 @@ export type Name =
   | 'norMuon'
   | 'normalizedUpdate'
   | 'norms'
+  | 'odiceSlopes'
   | 'pairwiseCosts'
   | 'placeSlices'
   | 'planSparsify'
@@ -415,6 +416,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   norms: operation('norms', ['x', 'out', 'eps', 'scale', 'result'], (device, f) => {
     send(native.ops['norms']!, device, f['x'], f['out'], f['eps'], f['scale'], f['result']);
+  }),
+  odiceSlopes: operation('odiceSlopes', ['now', 'next', 'targetNow', 'targetNext', 'rewards', 'done', 'forward', 'backward', 'weights', 'fault', 'sums', 'lambda', 'eta', 'discount', 'dual', 'weight'], (device, f) => {
+    send(native.ops['odice_slopes']!, device, f['now'], f['next'], f['targetNow'], f['targetNext'], f['rewards'], f['done'], f['forward'], f['backward'], f['weights'], f['fault'], f['sums'], f['lambda'], f['eta'], f['discount'], f['dual'], f['weight']);
   }),
   pairwiseCosts: operation('pairwiseCosts', ['x', 'y', 'out', 'metric'], (device, f) => {
     send(native.ops['pairwise_costs']!, device, f['x'], f['y'], f['out'], f['metric']);

@@ -1373,6 +1373,54 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * slopes of O-DICE's dual losses, and weights of policies
+   *
+   * ```text
+   * Of b logged transitions, with the values V of states and V̄ of a target, and u = discount (1 − done):
+   *   y = rewards + u ⊙ V̄(s′) − V(s),  forward = −(lambda / b) f*′(y), the slope by V(s);
+   *   z = rewards + u ⊙ V(s′) − V̄(s),  backward = (lambda eta / b) u ⊙ f*′(z), that by V(s′).
+   * f*′ is by `dual` max(y / 2 + 1, 0), of Pearson's χ², or exp(y − 1), of the reverse
+   * Kullback–Leibler divergence, whose exponents are held at 80. `weights` of the policy are f*′(y),
+   * or max(y, 0) where `dual` is pearson and `weight` odice, at most 100.
+   * `fault` is 0 where done is 0 or 1, else NaN. `sums` are the means of y and of z, the sum of weights
+   * and how many exponents were held. Without `backward` z counts for nothing, and its mean is 0.
+   * Numerics: elements in their dtype; sums in f64, in a fixed order. NaN passes to all but that count.
+   * Traffic: one read, one write.
+   * ```
+   *
+   * - now must be f32 or f64
+   * - now must have one axis
+   * - tensors must have now's dtype
+   * - tensors must have now's shape
+   * - sums must be f64[4]
+   * - lambda must be in [0, 1]
+   * - eta must be finite and not negative
+   * - discount must be in (0, 1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  odiceSlopes(
+    device: Device,
+    fields: {
+      /** Read. */ now: Tensor;
+      /** Read. */ next: Tensor;
+      /** Read. */ targetNow: Tensor;
+      /** Read. */ targetNext: Tensor;
+      /** Read. */ rewards: Tensor;
+      /** Read. */ done: Tensor;
+      /** Written. */ forward: Tensor;
+      /** Written. Default: none. */ backward?: Tensor | undefined;
+      /** Written. */ weights: Tensor;
+      /** Written. */ fault: Tensor;
+      /** Written. */ sums: Tensor;
+      /** Default `0.8`. */ lambda?: number | undefined;
+      /** Default `1`. */ eta?: number | undefined;
+      /** Default `0.99`. */ discount?: number | undefined;
+      /** Default `pearson`. */ dual?: 'pearson' | 'reverse_kl' | undefined;
+      /** Default `odice`. */ weight?: 'odice' | 'theory' | undefined;
+    },
+  ): void;
+  /**
    * rows or columns at their places, others 0
    *
    * ```text
