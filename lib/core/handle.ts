@@ -27,11 +27,11 @@ function giveBack(handle: Handle): void {
   if (unused.length < mostUnused) unused.push(handle);
 }
 
-/** Places of things that have none, as native/addon/handles.cpp reads them. */
+/** Places of things that have none, as native/addon/tensor_handle.cpp reads them. */
 const noTensor = -1;
 const disposed = -2;
 
-/** Ways to fill a handle, as native/addon/handles.cpp reads them. */
+/** Ways to fill a handle, as native/addon/tensor_handle.cpp reads them. */
 const memory = 0;
 const reshaped = 1;
 const rows = 2;

@@ -39,20 +39,32 @@ double held_in(const T* y, int64_t n, bool is_of_pearson) {
   return sum_of(n, [y, most](int64_t i) { return y[i] - 1 > most ? 1.0 : 0.0; });
 }
 
+// goes = discount (1 − done); fault is no number where done is neither 0 nor 1.
+template <class T>
+[[gnu::noinline]] void read_done(const T* done, T discount, int64_t n, T* goes, T* fault) {
+  for (int64_t i = 0; i < n; ++i) {
+    goes[i] = discount * (1 - done[i]);
+    fault[i] = done[i] * (1 - done[i]) == 0 ? T(0) : std::numeric_limits<T>::quiet_NaN();
+  }
+}
+
+// out = rewards + goes ⊙ next − now
+template <class T>
+[[gnu::noinline]] void residuals(const T* rewards, const T* goes, const T* next, const T* now,
+                                 int64_t n, T* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = rewards[i] + goes[i] * next[i] - now[i];
+}
+
 template <class T>
 void slopes_block(const OdiceSlopes& op, int64_t begin, int64_t n, Sums& sums) {
   const auto at = [&](const View& v) { return v.as<T>() + begin; };
-  const T *now = at(op.now), *rewards = at(op.rewards), *done = at(op.done);
-  const T* target_next = at(op.target_next);
-  T *forward = at(op.forward), *weights = at(op.weights), *fault = at(op.fault);
-  const T discount = T(op.discount), most = T(OdiceSlopes::kMostWeight);
+  const T* rewards = at(op.rewards);
+  T *forward = at(op.forward), *weights = at(op.weights);
+  const T most = T(OdiceSlopes::kMostWeight);
   const bool is_of_pearson = op.is_of_pearson();
   T goes[kBlock], y[kBlock], slopes[kBlock];
-  for (int64_t i = 0; i < n; ++i) {
-    goes[i] = discount * (1 - done[i]);
-    y[i] = rewards[i] + goes[i] * target_next[i] - now[i];
-    fault[i] = done[i] * (1 - done[i]) == 0 ? T(0) : std::numeric_limits<T>::quiet_NaN();
-  }
+  read_done(at(op.done), T(op.discount), n, goes, at(op.fault));
+  residuals(rewards, goes, at(op.target_next), at(op.now), n, y);
   slopes_of(y, n, is_of_pearson, slopes);
   const T* weighed = op.weighs_apart() ? y : slopes;
   for (int64_t i = 0; i < n; ++i) {
@@ -64,9 +76,8 @@ void slopes_block(const OdiceSlopes& op, int64_t begin, int64_t n, Sums& sums) {
   sums.add({sum_of_all(y, n), 0, sum_of_all(weights, n), held_in(y, n, is_of_pearson)});
   if (!op.backward) return;
 
-  const T *next = at(op.next), *target_now = at(op.target_now);
   T* backward = at(op.backward);
-  for (int64_t i = 0; i < n; ++i) y[i] = rewards[i] + goes[i] * next[i] - target_now[i];
+  residuals(rewards, goes, at(op.next), at(op.target_now), n, y);
   slopes_of(y, n, is_of_pearson, slopes);
   const T of_backward = T(op.backward_factor());
   for (int64_t i = 0; i < n; ++i) backward[i] = slopes[i] * goes[i] * of_backward;
