@@ -1,4 +1,8 @@
 import { element } from './dom.mjs';
+import { svgOf } from './svg.mjs';
+
+/** @param {string} name of a property of CSS */
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** @param {Blob} blob @param {string} name */
 function save(blob, name) {
@@ -12,6 +16,22 @@ export const download = {
   csv(key, curves) {
     const lines = curves.flatMap(({ name, points }) => points.map(([x, y]) => `"${name}",${x},${y}\n`));
     save(new Blob([`run,x,${key}\n`, ...lines], { type: 'text/csv' }), `${key}.csv`);
+  },
+  /**
+   * Saves what the chart shows as lines. Colors are numbers of those of the page.
+   *
+   * @param {{ name: string, color: number, points: [number, number][] }[]} curves
+   * @param {{ title: string, log: boolean, xTitle: string, marks: { x: number, text: string, color: number }[] }} options
+   */
+  svg(curves, options) {
+    const colored = (list) => list.map((one) => ({ ...one, color: color(`--curve-${one.color}`) }));
+    const colors = {
+      ground: getComputedStyle(document.body).backgroundColor,
+      ink: color('--soft'),
+      grid: color('--grid'),
+    };
+    const picture = svgOf(colored(curves), { ...options, ...colors, marks: colored(options.marks) });
+    save(new Blob([picture], { type: 'image/svg+xml' }), 'curves.svg');
   },
   /** The picture on its ground. @param {HTMLCanvasElement | undefined} canvas */
   png(canvas) {

@@ -167,16 +167,19 @@ function draw() {
   const all = [...runs.values()].reverse();
   const isFound = (run) => words.every((word) => `${nameOf(run)} ${run.state} ${run.id}`.toLowerCase().includes(word));
   rows.draw(all.filter(isFound), shown);
-  const drawn = drawnCurves();
+  chart.draw(drawnCurves(), chartOptions());
+}
+
+function chartOptions() {
   const marks = [...shown].flatMap(([id, color]) =>
     marksOf(runs.get(id), curves.get(id), color, byId('axis').value, byId('key').value),
   );
-  chart.draw(drawn, {
+  return {
     title: keys[byId('key').value],
     log: byId('log').checked,
     xTitle: byId('axis').value === 'step' ? 'Step' : 'Seconds of training',
     marks,
-  });
+  };
 }
 
 function drawnCurves() {
@@ -192,6 +195,7 @@ byId('key').append(...Object.entries(keys).map(([key, title]) => element('option
 for (const id of ['key', 'axis', 'log', 'smooth', 'filter']) byId(id).addEventListener('input', change);
 byId('csv').addEventListener('click', () => download.csv(byId('key').value, drawnCurves()));
 byId('png').addEventListener('click', () => download.png(chart.canvas));
+byId('svg').addEventListener('click', () => download.svg(drawnCurves(), chartOptions()));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', change);
 // Stale numbers say so.
 setInterval(change, 5000);

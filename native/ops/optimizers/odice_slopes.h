@@ -25,7 +25,8 @@ struct OdiceSlopes {
   Kullback–Leibler divergence, whose exponents are held at 80. `weights` of the policy are f*′(y),
   or max(y, 0) where `dual` is pearson and `weight` odice, at most 100.
   `fault` is 0 where done is 0 or 1, else NaN. `sums` are the means of y and of z, the sum of weights
-  and how many exponents were held. Without `backward` z counts for nothing, and its mean is 0.
+  and how many exponents were held. Without `backward` z counts for nothing, and its mean is 0;
+  means of no transitions are NaN.
   Numerics: elements in their dtype; sums in f64, in a fixed order. NaN passes to all but that count.
   Traffic: one read, one write.
   )";

@@ -27,6 +27,8 @@ describe.each(devices)('odiceSlopes on %s', (kind) => {
   };
 
   it.each<[number, Dtype, 'pearson' | 'reverse_kl', 'odice' | 'theory', boolean]>([
+    [0, 'f32', 'pearson', 'odice', true],
+    [0, 'f64', 'reverse_kl', 'theory', false],
     [1, 'f32', 'pearson', 'odice', true],
     [31, 'f64', 'reverse_kl', 'odice', true],
     [597, 'f32', 'reverse_kl', 'theory', true],

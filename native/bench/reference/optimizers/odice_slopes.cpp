@@ -11,6 +11,9 @@ static void odice_slopes(const OdiceSlopes& op) {
   const bool is_pearson = op.dual == OdiceDual::kPearson;
   double* sums = values(op.sums);
   for (int k = 0; k < 4; ++k) sums[k] = 0;
+  // Means of none.
+  const double none = count > 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
+  sums[0] = none, sums[1] = op.backward ? none : 0;
   const auto slope = [&](double y) {
     if (is_pearson) return y != y ? y : std::max(y / 2 + 1, 0.0);
     if (y - 1 > 80) sums[3] += 1;
