@@ -144,6 +144,11 @@ try {
   for (const [button, name, begins] of [
     ['#csv', 'loss.csv', /^run,x,loss\n".* [0-9a-f]{8}",\d/],
     ['#png', 'curves.png', /^.PNG\r\n/],
+    [
+      '#svg',
+      'curves.svg',
+      /^<svg [^>]*>\n(<[^\n]*\n)*<path d="M[\d. L]{200,}" fill="none"[^\n]*\n(<[^\n]*\n)*<\/svg>\n$/,
+    ],
   ]) {
     const [file] = await Promise.all([page.waitForEvent('download'), page.click(button)]);
     assert.equal(file.suggestedFilename(), name);
