@@ -146,8 +146,8 @@ export class OdiceValueLearner extends StatefulSteps {
   readonly #numbers: Readonly<Record<'coefficient' | 'tdMean' | 'weightSum' | 'cut', Tensor<'f64'>>>;
   readonly #products: Products;
   readonly #suspects: Suspects;
-  /** Views of lengths of a step: of both states, and of all else. */
-  readonly #lengths: { readonly states: Tensor; readonly rest: Tensor };
+  /** Views of lengths of a step: of both states, of tensors like `rewards`, of what vjp gave, and of the gradient. */
+  readonly #lengths: Readonly<Record<'states' | 'rest' | 'pulled' | 'gradient', Tensor>>;
   #batch: Batch | undefined;
   readonly #steps: GuardedSteps<{ lr: number }>;
 
@@ -191,10 +191,16 @@ export class OdiceValueLearner extends StatefulSteps {
     // Of what the caller gives nobody is named.
     const given = ['states', 'nextStates', 'rewards', 'done'].map(() => undefined);
     const pulls = rest.mode === 'semi' ? 2 : 3;
-    const asked = [...Array(4).fill('oracle.forward'), ...Array(pulls * params.length).fill('oracle.vjp')] as string[];
-    this.#suspects = new Suspects(device, [...given, ...asked], owned);
+    const asked = [...Array(4).fill('oracle.forward'), ...Array(pulls).fill('oracle.vjp')] as string[];
+    this.#suspects = new Suspects(device, [...given, ...asked], owned, 1);
     const lengths = (first: number, count: number) => this.#suspects.lengths(first, owned, count);
-    this.#lengths = { states: lengths(0, 2), rest: lengths(2, 2 + asked.length) };
+    const [pulled, end] = [given.length + 4, given.length + asked.length];
+    this.#lengths = {
+      states: lengths(0, 2),
+      rest: lengths(2, pulled - 2),
+      pulled: lengths(pulled, pulls),
+      gradient: lengths(end, 1),
+    };
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
     this.#steps = new GuardedSteps(device, {
       of: where,
@@ -333,11 +339,7 @@ export class OdiceValueLearner extends StatefulSteps {
     const device = this.#device;
     if (states.dtype === 'f32' || states.dtype === 'f64')
       ops.norms(device, { x: [states, nextStates], out: this.#lengths.states });
-    const pulled = [...this.#forward, ...(this.#options.mode === 'semi' ? [] : this.#backward), ...this.#gradient];
-    const given = [rewards, fault, now, next, targetNow, targetNext, ...pulled];
-    ops.norms(device, { x: given, out: this.#lengths.rest });
-    const { sizes, told } = this.#suspects;
-    this.#steps.commit([told], [sizes]);
+    ops.norms(device, { x: [rewards, fault, now, next, targetNow, targetNext], out: this.#lengths.rest });
   }
 
   /** The step from the gradients of all parts. */
@@ -345,15 +347,19 @@ export class OdiceValueLearner extends StatefulSteps {
     const [device, { mode, targetRate: rate }] = [this.#device, this.#options];
     const [gradient, forward, backward] = [this.#gradient, this.#forward, this.#backward];
     const { coefficient: k } = this.#numbers;
-    const parts: Parameters<typeof vectors.combine>[2][] = [[1, gradient], [1, forward]]; // biome-ignore format: one line
-    if (mode === 'orthogonal') {
+    const pulled = [[1, gradient], [1, forward]] as const; // biome-ignore format: one line
+    const measured = { terms: this.#lengths.pulled, out: this.#lengths.gradient };
+    if (mode === 'semi') vectors.along(device, gradient, pulled, measured);
+    else if (mode === 'true') vectors.along(device, gradient, [...pulled, [1, backward]], measured);
+    else {
       setCoefficient(forward, backward, k, this.#products, floor);
-      parts.push([[-1, k], forward]);
+      vectors.along(device, gradient, [[[-1, k], forward], ...pulled, [1, backward]], measured);
     }
-    if (mode !== 'semi') parts.push([1, backward]);
-    vectors.combine(device, gradient, ...parts);
+    const { sizes, told } = this.#suspects;
+    this.#steps.commit([told], [sizes]);
     // The slope of a residual of −∞ is 0, a finite number, but its mean is none.
-    this.#steps.examine([...gradient, this.#sums, fault]);
+    const { pulled: all, gradient: own } = this.#lengths;
+    this.#steps.examine([all, own, this.#sums, fault]);
     const { guard } = this.#steps;
     ops.adamw(device, { weights: this.#params, grads: gradient, ...this.#adam, ...adam, lr: this.lr, guard });
     vectors.combine(device, forward, [1 - rate, this.#target], [rate, this.#params]);
