@@ -39,6 +39,35 @@ describe.each(devices)('taskFeatures on %s', (kind) => {
         }
   });
 
+  it('loses nothing of queries beside a support that is far away', async () => {
+    for (const [dtype, ulps] of [
+      ['f32', 2],
+      ['f64', 2],
+    ] as const) {
+      const fields = (on: Device) => ({
+        support: tensorOf(on, normal(6, 1).map((v) => 7000 + v), [3, 1, 2], dtype), // biome-ignore format: one line
+        query: tensorOf(on, normal(24, 2), [3, 4, 2], dtype),
+        ...results(on, 3, 5, 2, dtype),
+        lengths: 'own' as const,
+        shift: 'means' as const,
+      });
+      const bound = { ulps, of: 'largest' } as const;
+      await expectLikeReference('taskFeatures', device, fields, { x: bound, norms: { ulps: 64, of: 'largest' }, center: bound }); // biome-ignore format: one line
+    }
+  });
+
+  it('moves queries beside a support of no rows to 0', async () => {
+    const out = results(device, 1, 2, 1);
+    const support = Tensor.zeros(device, [1, 0, 1], { dtype: 'f64' });
+    const query = tensorOf(device, [3, -5], [1, 2, 1], 'f64');
+    ops.taskFeatures(device, { support, query, ...out, lengths: 'unit', shift: 'means' });
+    // Rows of length 1 with the mean 0 stay.
+    expect([...(await valuesOf(out.x))]).toEqual([1, -1]);
+    query.write(Float64Array.of(3, 5));
+    ops.taskFeatures(device, { support, query, ...out, lengths: 'unit', shift: 'means' });
+    expect([...(await valuesOf(out.x))]).toEqual([0, 0]);
+  });
+
   it('gives rows of unit length, and queries with the mean of the support', async () => {
     const support = tensorOf(device, normal(24, 1), [2, 3, 4], 'f64');
     const query = tensorOf(device, normal(40, 2), [2, 5, 4], 'f64');

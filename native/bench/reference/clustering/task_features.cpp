@@ -23,14 +23,14 @@ static void task_features(const TaskFeatures& op) {
       long double support = 0, query = 0;
       for (int64_t i = 0; i < supports; ++i) support += x[i * columns + j];
       for (int64_t i = supports; i < rows; ++i) query += x[i * columns + j];
-      const double own = double(support / std::max<int64_t>(1, supports)),
-                   other = double(query / std::max<int64_t>(1, queries));
-      for (int64_t i = supports; op.shift == QueryShift::kMeans && i < rows; ++i)
-        x[i * columns + j] += own - other;
+      const long double own = support / std::max<int64_t>(1, supports),
+                        other = query / std::max<int64_t>(1, queries);
       const bool is_centred = op.lengths == RowLengths::kOwn;
-      double& center = values(op.center)[t * columns + j];
-      center = !is_centred ? 0 : supports > 0 ? own : other;
-      for (int64_t i = 0; i < rows; ++i) x[i * columns + j] -= center;
+      const long double center = !is_centred ? 0 : supports > 0 ? own : other;
+      const long double shift = op.shift == QueryShift::kMeans ? own - other : 0;
+      values(op.center)[t * columns + j] = double(center);
+      for (int64_t i = 0; i < rows; ++i)
+        x[i * columns + j] += double((i < supports ? 0 : shift) - center);
     }
   }
 }

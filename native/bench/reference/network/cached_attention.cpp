@@ -33,8 +33,10 @@ struct CachedHead {
       s[j] =
           h.scale * InnerProduct{place(i) + head * h.size, 1, key(int64_t(j)), room, h.size}.sum();
     const std::vector<double> p = softmax(s.data(), seen);
-    for (size_t j = 0; j < p.size(); ++j)
-      for (int64_t c = 0; c < h.size; ++c) out[c] += p[j] * value(int64_t(j))[c];
+    for (size_t j = 0; j < p.size(); ++j) {
+      const double weight = faint(op.qkv.dtype, p[j]);
+      for (int64_t c = 0; c < h.size; ++c) out[c] += weight * value(int64_t(j))[c];
+    }
   }
 };
 

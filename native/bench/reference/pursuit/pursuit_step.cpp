@@ -94,4 +94,31 @@ static void pursuit_step(const PursuitStep& op) {
 }
 ORTHOKIT_REFERENCE(PursuitStep, pursuit_step, 64 * double(1 + op.step));
 
+// A residual is of coefficients that are rounded to the dtype of their tensor: where little is left
+// of a signal, it is what they leave.
+static std::vector<double> terms_of(const PursuitStep& op, std::string_view tensor) {
+  if (tensor != "residuals" && tensor != "residualEnergies") return {};
+  const int64_t depth = op.atoms.shape[1], k = op.indices.shape[1];
+  const double unit = op.atoms.dtype == Dtype::kF64 ? 0x1p-53 : 0x1p-24;
+  std::vector<double> of_rests, of_energies;
+  for (int64_t signal = 0; signal < op.indices.shape[0]; ++signal) {
+    double squares = 0;
+    for (int64_t j = 0; j < depth; ++j) {
+      double sum = 0;
+      for (int64_t i = 0; i <= op.step && i < int64_t(values(op.counts)[signal]); ++i) {
+        const auto atom = int64_t(values(op.indices)[signal * k + i]);
+        if (atom < 0 || atom >= op.atoms.shape[0]) continue;
+        sum +=
+            std::abs(values(op.coefficients)[signal * k + i] * values(op.atoms)[atom * depth + j]);
+      }
+      of_rests.push_back(2 * sum / growth_of(op));
+      squares += sum * sum;
+    }
+    const double off = 2 * unit * std::sqrt(squares), left = std::sqrt(values(op.left)[signal]);
+    of_energies.push_back((2 * left + off) * off / (growth_of(op) * unit));
+  }
+  return tensor == "residuals" ? of_rests : of_energies;
+}
+ORTHOKIT_SOME_TERMS(PursuitStep, terms_of);
+
 }  // namespace orthokit::bench

@@ -27,28 +27,25 @@ class FeaturesOfTask {
 
   // Row by row while it is near; only what needs the means of all goes over them again.
   void run() const {
-    const int64_t own = supports_ > 0 ? supports_ : rows_;
     const bool is_shifted = op_.shift == QueryShift::kMeans;
+    const bool asks_queries = is_shifted || supports_ == 0;
     std::fill_n(means_, columns_, 0.0), std::fill_n(other_, columns_, 0.0);
     for (int64_t i = 0; i < rows_; ++i) {
       T* row = x_ + i * columns_;
       read(i, row), scale(row, norms_[i]);
-      if (i < own || is_shifted) add(row, i < own ? means_ : other_);
+      if (i < supports_ || asks_queries) add(row, i < supports_ ? means_ : other_);
     }
-    divide(means_, own), divide(other_, rows_ - own);
+    divide(means_, supports_), divide(other_, rows_ - supports_);
     const bool is_centred = op_.lengths == RowLengths::kOwn;
     for (int64_t j = 0; j < columns_; ++j) {
-      other_[j] = is_shifted ? means_[j] - other_[j] : 0;
-      center_[j] = is_centred ? means_[j] : 0;
+      const double own = means_[j], other = other_[j];
+      const double center = is_centred ? (supports_ > 0 ? own : other) : 0;
+      // Where queries are moved to a mean that is then taken away, it never counts.
+      const double shifted = is_centred && supports_ > 0 ? -other : own - other - center;
+      center_[j] = center, other_[j] = is_shifted ? shifted : -center;
     }
-    for (int64_t i = is_shifted ? own : rows_; i < rows_; ++i) {
-      T* row = x_ + i * columns_;
-      for (int64_t j = 0; j < columns_; ++j) row[j] += T(other_[j]);
-    }
-    for (int64_t i = 0; is_centred && i < rows_; ++i) {
-      T* row = x_ + i * columns_;
-      for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) - center_[j]);
-    }
+    for (int64_t i = 0; is_centred && i < supports_; ++i) move(i, center_, -1);
+    for (int64_t i = supports_; (is_centred || is_shifted) && i < rows_; ++i) move(i, other_, 1);
   }
 
  private:
@@ -74,6 +71,10 @@ class FeaturesOfTask {
   }
   void add(const T* row, double* sums) const {
     for (int64_t j = 0; j < columns_; ++j) sums[j] += double(row[j]);
+  }
+  void move(int64_t i, const double* by, double sign) const {
+    T* row = x_ + i * columns_;
+    for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) + sign * by[j]);
   }
   void divide(double* sums, int64_t rows) const {
     for (int64_t j = 0; j < columns_; ++j) sums[j] /= double(std::max<int64_t>(1, rows));

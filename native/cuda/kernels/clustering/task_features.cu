@@ -53,11 +53,13 @@ __global__ void __launch_bounds__(kFeatureThreads)
       (i < f.supports ? support : query) += double(x[i * f.columns]);
     support /= double(f.supports > 1 ? f.supports : 1);
     query /= double(f.queries > 1 ? f.queries : 1);
-    const double moved = f.is_shifted ? support - query : 0;
     const double middle = f.is_unit ? 0 : f.supports > 0 ? support : query;
+    // Where queries are moved to a mean that is then taken away, it never counts.
+    const double shifted = !f.is_unit && f.supports > 0 ? -query : support - query - middle;
+    const double moved = f.is_shifted ? shifted : -middle;
     f.center[at] = middle;
     for (int64_t i = 0; i < rows; ++i)
-      x[i * f.columns] = T((double(x[i * f.columns]) + (i < f.supports ? 0 : moved)) - middle);
+      x[i * f.columns] = T(double(x[i * f.columns]) + (i < f.supports ? -middle : moved));
   }
 }
 
