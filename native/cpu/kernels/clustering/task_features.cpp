@@ -40,7 +40,7 @@ class FeaturesOfTask {
     for (int64_t j = 0; j < columns_; ++j) {
       const double own = means_[j], other = other_[j];
       const double center = is_centred ? (supports_ > 0 ? own : other) : 0;
-      // Where queries are moved to a mean that is then taken away, it never counts.
+      // The mean that queries are moved to, where it is then taken away, never counts.
       const double shifted = is_centred && supports_ > 0 ? -other : own - other - center;
       center_[j] = center, other_[j] = is_shifted ? shifted : -center;
     }

@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(kFeatureThreads)
     support /= double(f.supports > 1 ? f.supports : 1);
     query /= double(f.queries > 1 ? f.queries : 1);
     const double middle = f.is_unit ? 0 : f.supports > 0 ? support : query;
-    // Where queries are moved to a mean that is then taken away, it never counts.
+    // The mean that queries are moved to, where it is then taken away, never counts.
     const double shifted = !f.is_unit && f.supports > 0 ? -query : support - query - middle;
     const double moved = f.is_shifted ? shifted : -middle;
     f.center[at] = middle;
