@@ -1,4 +1,5 @@
 // Read from the log of a part: why it failed, and how much it did.
+import { stripVTControlCharacters } from 'node:util';
 
 /** Commands that say how much they did: a pattern with the number, or one that is counted, and its word. */
 const counted = [
@@ -22,7 +23,8 @@ export function doneOf(log) {
 }
 
 /** A line: how to replay the case that failed, else the test that did, else the last words. */
-export function reasonOf(log) {
+export function reasonOf(colored) {
+  const log = stripVTControlCharacters(colored);
   const words =
     /\bseed=-?\d+ replay: .*/.exec(log)?.[0] ?? /^ FAIL {2}(.*)/m.exec(log)?.[1] ?? log.trimEnd().split('\n').at(-1);
   return words.trim().slice(0, 200);

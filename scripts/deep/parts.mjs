@@ -28,7 +28,7 @@ const goals = [
   goal('R9'),
   goal('R10', 2),
   goal('R11', 2),
-  goal('R12'),
+  goal('R12', 2),
   goal('R13', 4),
   goal('R14'),
   goal('R15'),

@@ -1391,8 +1391,8 @@ export interface OpsOfGroup {
    *
    * - now must be f32 or f64
    * - now must have one axis
-   * - tensors must have now's dtype
-   * - tensors must have now's shape
+   * - next, targetNow, targetNext, rewards, done, forward, backward, weights and fault must have now's dtype
+   * - next, targetNow, targetNext, rewards, done, forward, backward, weights and fault must have now's shape
    * - sums must be f64[4]
    * - lambda must be in [0, 1]
    * - eta must be finite and not negative

@@ -74,9 +74,14 @@ struct OdiceSlopes {
     require(is_f32_or_f64(now), ErrorCode::kDtype, "now must be f32 or f64", now);
     require(now.rank == 1, ErrorCode::kShape, "now must have one axis", now);
     const auto fits = [&](const View& v) {
-      require(v.dtype == now.dtype, ErrorCode::kDtype, "tensors must have now's dtype", v);
-      require(same_shape(v, now), ErrorCode::kShape, "tensors must have now's shape", v, "now",
-              now);
+      require(v.dtype == now.dtype, ErrorCode::kDtype,
+              "next, targetNow, targetNext, rewards, done, forward, backward, weights and fault "
+              "must have now's dtype",
+              v);
+      require(same_shape(v, now), ErrorCode::kShape,
+              "next, targetNow, targetNext, rewards, done, forward, backward, weights and fault "
+              "must have now's shape",
+              v, "now", now);
     };
     for (const View* v :
          {&next, &target_now, &target_next, &rewards, &done, &forward, &weights, &fault})
