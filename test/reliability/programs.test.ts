@@ -9,7 +9,7 @@ import { devices, kind, onlyCpu } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 
 // The emulator takes some hundred times as long.
-const programs = goal('R7', kind === 'cpu' ? { ci: 300, deep: 30_000 } : { ci: 15, deep: 600 });
+const programs = goal('R7', kind === 'cpu' ? { ci: 300, deep: 30_000 } : { ci: 30, deep: 600 });
 const sameBits = goal('R8', kind === 'cpu' ? { ci: 50, deep: 5000 } : { ci: 5, deep: 100 });
 const claims = goal('R9', { ci: 1, deep: 1 });
 const plugin = process.env['ORTHOKIT_CUDA_PLUGIN'];
