@@ -174,7 +174,7 @@ const methods = {
 
   OdiceValueLearner({ device, d, r, lists }) {
     const params = lists(1);
-    const w = params[0].reshape([sizeOf(params[0].shape)]);
+    const w = params[0].reshape([params[0].size]);
     const b = Math.min(256, d / 2);
     const onPart = (x, isNext, work) => {
       const own = isNext ? x.rows(b, 2 * b) : x.rows(0, b);
@@ -190,7 +190,7 @@ const methods = {
         forward: (at, out) => onPart(w, at === nextStates, (own) => copy(device, own, out)),
         vjp(at, cotangent, grads) {
           ops.fill(device, { x: grads });
-          const grad = grads[0].reshape([sizeOf(grads[0].shape)]);
+          const grad = grads[0].reshape([grads[0].size]);
           onPart(grad, at === nextStates, (own) => copy(device, cotangent, own));
           grad.dispose();
         },
@@ -259,11 +259,6 @@ async function raceOf(device, peer, name, about, threads) {
   const d = sizes.reduce((total, size) => total + size, 0);
   const r = Tensor.randn(device, [d], { seed: 1 });
   writeFileSync(numbers, await r.read());
-  const times = (factor) => {
-    const out = Tensor.zeros(device, [d]);
-    sum(device, out, [factor, r]);
-    return out;
-  };
   const lists = (factor) => {
     let at = 0;
     return shapes.map((shape, i) => {
@@ -275,6 +270,7 @@ async function raceOf(device, peer, name, about, threads) {
       return out;
     });
   };
+  const times = (factor) => lists(factor)[0];
   const { step, oracles, place, request, needs = first, owned } = await methods[name]({ device, d, r, times, lists });
   const clock = clockOf(threads);
   const run = async (steps, one = step) => {

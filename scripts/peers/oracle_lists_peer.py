@@ -23,6 +23,18 @@ def dot(x, y):
     return torch.stack([torch.dot(one.view(-1), other.view(-1)) for one, other in zip(x, y)]).sum()
 
 
+def residuals(learner, w, target):
+    """What O-DICE makes of values that are elements of vectors: both residuals, and by how much the next values count."""
+    b = learner.count
+    now, after, target_now, target_after = w[:b].clone(), w[b:2 * b].clone(), target[:b].clone(), target[b:2 * b].clone()
+    goes = learner.discount * (1 - learner.done)
+    forward = torch.addcmul(learner.rewards, goes, target_after).sub_(now)
+    backward = torch.addcmul(learner.rewards, goes, after).sub_(target_now)
+    learner.weights = forward.clamp(0, 100)
+    learner.td, learner.total = forward.mean(), learner.weights.sum()
+    return forward, backward, goes
+
+
 class Lists:
     def place(self):
         return torch.cat([one.reshape(-1) for one in self.at])
@@ -89,12 +101,7 @@ class OdiceValueLearnerOfLists(Lists):
     def step(self):
         b, g = self.count, self.grads
         w, target, f0, b0, g0 = (x[0].view(-1) for x in (self.w, self.target, self.f, self.b, g))
-        now, after, target_now, target_after = w[:b].clone(), w[b:2 * b].clone(), target[:b].clone(), target[b:2 * b].clone()
-        goes = self.discount * (1 - self.done)
-        forward = torch.addcmul(self.rewards, goes, target_after).sub_(now)
-        backward = torch.addcmul(self.rewards, goes, after).sub_(target_now)
-        self.weights = forward.clamp(0, 100)
-        self.td, self.total = forward.mean(), self.weights.sum()
+        forward, backward, goes = residuals(self, w, target)
         torch._foreach_zero_(self.f)
         torch._foreach_zero_(self.b)
         torch._foreach_zero_(g)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import torch
 
-from oracle_lists_peer import BoRepOfLists, HarpgOfLists, NHarpgOfLists, NPgIgtOfLists, OdiceValueLearnerOfLists
+from oracle_lists_peer import BoRepOfLists, HarpgOfLists, NHarpgOfLists, NPgIgtOfLists, OdiceValueLearnerOfLists, residuals
 
 torch.set_num_threads(int(sys.argv[1]))
 clock = time.process_time if sys.argv[1] == "1" else time.perf_counter
@@ -192,12 +192,7 @@ class OdiceValueLearner:
 
     def step(self):
         b, w, g, target = self.count, self.w, self.w.grad, self.target
-        now, after, target_now, target_after = w[:b].clone(), w[b:2 * b].clone(), target[:b].clone(), target[b:2 * b].clone()
-        goes = self.discount * (1 - self.done)
-        forward = torch.addcmul(self.rewards, goes, target_after).sub_(now)
-        backward = torch.addcmul(self.rewards, goes, after).sub_(target_now)
-        self.weights = forward.clamp(0, 100)
-        self.td, self.total = forward.mean(), self.weights.sum()
+        forward, backward, goes = residuals(self, w, target)
         self.f.zero_()[:b] = (1 + 0.5 * forward).relu_().mul_(-self.lam / b)
         self.b.zero_()[b:2 * b] = (1 + 0.5 * backward).relu_().mul_(goes).mul_(self.lam * self.eta / b)
         g.zero_()[:b] = (1 - self.lam) / b

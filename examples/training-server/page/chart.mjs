@@ -1,6 +1,6 @@
 import uPlot from '/uplot/uPlot.esm.js';
+import { color, short } from './dom.mjs';
 
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const height = 340;
 
 /** Curves of several runs in one picture, with marks where something happened. */
@@ -53,12 +53,6 @@ export class Chart {
       grid: { stroke: color('--grid'), width: 1 },
       ticks: { stroke: color('--line'), width: 1 },
     };
-    const short = (value) =>
-      value == null
-        ? '–'
-        : Math.abs(value) >= 1e6 || (value !== 0 && Math.abs(value) < 1e-3)
-          ? value.toExponential(2)
-          : `${+value.toPrecision(4)}`;
     this.#plot = new uPlot(
       {
         width: this.place.clientWidth,

@@ -20,6 +20,9 @@ export function element(name, attributes = {}, ...children) {
 /** @param {string} id @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
+/** A color of the page, as its style has it now. @param {string} name of a property of CSS */
+export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
 /** @param {number | string | null | undefined} value NaN and infinities come as text */
 export function short(value) {
   if (value === undefined || value === null) return '–';

@@ -1,8 +1,5 @@
-import { element } from './dom.mjs';
+import { color, element } from './dom.mjs';
 import { svgOf } from './svg.mjs';
-
-/** @param {string} name of a property of CSS */
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** @param {Blob} blob @param {string} name */
 function save(blob, name) {

@@ -1,5 +1,6 @@
 #include "ops/pursuit/pursuit_step.h"
 
+#include "bench/reference/operands.h"
 #include "bench/reference/pursuit/shared/least_squares.h"
 #include "bench/reference/reference.h"
 
@@ -99,7 +100,7 @@ ORTHOKIT_REFERENCE(PursuitStep, pursuit_step, 64 * double(1 + op.step));
 static std::vector<double> terms_of(const PursuitStep& op, std::string_view tensor) {
   if (tensor != "residuals" && tensor != "residualEnergies") return {};
   const int64_t depth = op.atoms.shape[1], k = op.indices.shape[1];
-  const double unit = op.atoms.dtype == Dtype::kF64 ? 0x1p-53 : 0x1p-24;
+  const double unit = unit_of(op.atoms.dtype);
   std::vector<double> of_rests, of_energies;
   for (int64_t signal = 0; signal < op.indices.shape[0]; ++signal) {
     double squares = 0;
