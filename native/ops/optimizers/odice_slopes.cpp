@@ -63,9 +63,8 @@ class Parts {
   }
 
   void reduce(const View& x, Reduction reduction, int64_t place) {
-    View row = x;
-    row.rank = 2, row.shape[0] = 1, row.shape[1] = x.size();
-    c_.run(RowReduce{.x = row, .out = part(op_.sums, place, {1}), .reduction = reduction});
+    c_.run(RowReduce{
+        .x = part(x, 0, {1, x.size()}), .out = part(op_.sums, place, {1}), .reduction = reduction});
   }
 
  private:
