@@ -14,8 +14,8 @@ export interface CondaOptions extends MatrixOptions {
   /** Factors of the momentum and of the second moments, in [0, 1). Default [0.9, 0.999]. */
   betas: readonly [number, number];
   /**
-   * Added to the roots of the second moments. Default 1e-8. With 0 a coordinate of a new basis that has momentum and no
-   * second moment yet gets an infinite step.
+   * Added to the roots of the second moments. Default 1e-8. A coordinate of a new basis that has momentum and no second
+   * moment yet gets a step as long as its momentum over eps, held at 2^100; with 0 that long.
    */
   eps: number;
   /** Steps that a basis serves, from the first one on; the next takes a new one. Default 2000. */

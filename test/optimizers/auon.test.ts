@@ -55,6 +55,24 @@ describe.each(devices)('on %s', (kind) => {
     });
   });
 
+  it.each(['paper', 'head', 'rms'] as const)(
+    '%s holds momenta of f16 in their range, infinite ones not',
+    async (variant) => {
+      const moved = async (stateDtype: 'f16' | 'f64', size: number) => {
+        const weight = zeros([4, 3]);
+        const optimizer = new AuON([weight], { variant, stateDtype, lr: 1e-9 });
+        for (let step = 0; step < 2; ++step) optimizer.step([from(new Float64Array(12).fill(size), [4, 3])]);
+        return numbers(weight);
+      };
+      // Momenta that are held are alike in all elements; their size goes into the steps of `head` alone.
+      const [held, wide] = [await moved('f16', 1e7), await moved('f64', 1e7)];
+      const share = variant === 'head' ? held[0]! / wide[0]! : 1;
+      expect(share).toBeGreaterThan(0.1);
+      for (const [i, x] of held.entries()) expect(x / wide[i]! / share).toBeCloseTo(1, 12);
+      for (const x of await moved('f16', Infinity)) expect(x).toBeNaN();
+    },
+  );
+
   it('head is SGD with EMA-Nesterov momentum, but for γ²/2N', async () => {
     const [a, b] = [zeros([64, 64]), zeros([64, 64])];
     const auon = new AuON([a], { variant: 'head', lr: 0.1 });

@@ -48,6 +48,16 @@ describe.each(devices)('Conda on %s', (kind) => {
     for (const [i, x] of turned(one.moved).entries()) expect(two.moved[i]).toBeCloseTo(x, 8);
   });
 
+  it('moves by no more than 2^100 where a new basis has momentum and no second moment yet', async () => {
+    const weight = Tensor.zeros(device, [2, 2]);
+    const optimizer = new Conda([weight], { lr: 1, scale: 1, gap: 2 });
+    // By the third step the second axis is the first vector of the basis.
+    for (const grad of [[1, 0, 0, 0], [0, 0, 0, 1e36], [0, 0, 0, 1e-10]]) // biome-ignore format: one line
+      optimizer.step([Tensor.from(device, Float32Array.from(grad), [2, 2])]);
+    const moved = (await numbers(weight)).map((x) => Math.abs(Math.round((8 * x) / 2 ** 100)));
+    expect(moved).toEqual([0, 0, 0, 8]);
+  });
+
   it('leaves directions alone that no gradient has, whatever is kept in 16 bits', async () => {
     const row = [1, -2, 3, 0.5];
     const grads = [1, 2, 3].map((seed) => [...normal(6, seed)].flatMap((y) => row.map((x) => Math.fround(x * y))));

@@ -115,8 +115,9 @@ export interface OpsOfGroup {
    * rows, or columns with axis 'columns', before they were projected, `sizes` the largest size in each
    * basis vector. An element counts as 0 that is at most `least`, of m `leastOfMomentum`, times the norm
    * of its row times the size of its vector: what rounding leaves of a row that has nothing of a vector.
-   * Where r is 0 out is 0, so that nothing moves along a vector of which there was never a gradient. A
-   * guard that is not 0 leaves roots and steps, and gives zeros.
+   * Where r is 0 out is 0, so that nothing moves along a vector of which there was never a gradient; and
+   * a finite m gives at most ±2¹⁰⁰, which sums of weights can take. A guard that is not 0 leaves roots
+   * and steps, and gives zeros.
    * Numerics: in out's dtype; the sum under the root is scaled by a power of two, as in adamw.
    * Traffic per element, f32: read m, g, r, write r, out: 20 bytes.
    * ```
@@ -272,7 +273,8 @@ export interface OpsOfGroup {
    *   head:  w ← w − lr · u / (r + 1e-8); one ν for the whole tensor, of any rank
    *   rms:   w ← w − lr · s · u / (rms(u) · sqrt(max(rows, columns)) · r) with z = γ u / rms(u):
    *   ours, not of the paper
-   * Without momenta, u is the gradient itself. A zero u moves nothing but the decay. The statistics
+   * Without momenta, u is the gradient itself. A zero u moves nothing but the decay. A momentum of f16
+   * that would leave its range stays at ±65504, while it is finite in f32. The statistics
    * of weight i are row i, or `statisticsRows[i]`, and begin with Σg², or `gradSquares`.
    * Numerics: r = sqrt(1 + S), S = mean sinh² z, brake = S / (1 + r). For paper and head Σz² = γ², so
    * S follows from Σu² and
@@ -741,7 +743,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - coefficients must be those of 100 steps at most
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - weights must have rank 2 or more
    * - fraction must be in (0, 1]
@@ -947,7 +949,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - coefficients must be those of 100 steps at most
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
@@ -1104,7 +1106,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - coefficients must be those of 100 steps at most
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
@@ -1177,7 +1179,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - coefficients must be those of 100 steps at most
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - weights must have rank 2 or more
    * - fraction must be in (0, 1]
@@ -1249,7 +1251,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - coefficients must be those of 100 steps at most
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
@@ -1654,7 +1656,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - coefficients must be those of 100 steps at most
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - coefficients must be left out for nsMethod polar
    * - masters must be like weights

@@ -122,8 +122,9 @@ export interface OpsOfGroup {
    * of a batch of rank 3; a zero matrix stays zero. `gram` takes the steps of a matrix that is not
    * square on g alone, and makes y anew before those that `restarts` counts, from 0; `auto` does where
    * that is less work, by shape and dtype. A matrix whose result on g is not finite, or has a norm
-   * above one and a half times what the steps can give, takes them on y, by redoSteps: `fallbacks`
-   * gets the number of these added. `polar` has steps of its own, 20 in f32 and 29 in f64: orthogonal
+   * above one and a half times what the steps can give, takes them on y, by redoSteps; so does one
+   * whose steps in 16 bits lead there, which is looked at where coefficients are such that rounding
+   * may do it. `fallbacks` gets the number of these added. `polar` has steps of its own, 20 in f32 and 29 in f64: orthogonal
    * to rounding for condition numbers up to 1e6 and 1e12; where a singular value is an exact 0 it may
    * stay 0. `scaling` 'schatten4' and 'aol' take, with A = y yᵀ, y / (scale · ‖A‖^½) in place of y, or
    * rows of the short side over scale · (Σⱼ|Aᵢⱼ|)^½; sums below 1e-7 count as 1e-7.
@@ -143,7 +144,7 @@ export interface OpsOfGroup {
    * - scale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most for methods auto and gram
+   * - coefficients must be those of 100 steps at most
    * - restarts must be left out but for methods auto and gram
    * - coefficients must be left out for method polar
    * - restarts must rise, from 1 on, and count steps that there are

@@ -15,8 +15,9 @@ struct AdamInBasis {
   rows, or columns with axis 'columns', before they were projected, `sizes` the largest size in each
   basis vector. An element counts as 0 that is at most `least`, of m `leastOfMomentum`, times the norm
   of its row times the size of its vector: what rounding leaves of a row that has nothing of a vector.
-  Where r is 0 out is 0, so that nothing moves along a vector of which there was never a gradient. A
-  guard that is not 0 leaves roots and steps, and gives zeros.
+  Where r is 0 out is 0, so that nothing moves along a vector of which there was never a gradient; and
+  a finite m gives at most ±2¹⁰⁰, which sums of weights can take. A guard that is not 0 leaves roots
+  and steps, and gives zeros.
   Numerics: in out's dtype; the sum under the root is scaled by a power of two, as in adamw.
   Traffic per element, f32: read m, g, r, write r, out: 20 bytes.
   )";
@@ -36,6 +37,7 @@ struct AdamInBasis {
       "momentum=f32[1x4096x1024] grad=f32[1x4096x1024] norms=f64[1x4096] "
       "momentumNorms=f64[1x4096] sizes=f64[1x1024] roots=f32[4096x1024] steps=i32[1] "
       "out=f32[1x4096x1024] least=1e-6 leastOfMomentum=1e-6"};
+  static constexpr double kMostUpdate = 0x1p100;
   View momentum, grad, norms, momentum_norms, sizes, guard, roots, steps, out;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, least = 0, least_of_momentum = 0;
   SliceAxis axis = SliceAxis::kRows;

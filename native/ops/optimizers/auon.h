@@ -21,7 +21,8 @@ struct Auon {
     head:  w ← w − lr · u / (r + 1e-8); one ν for the whole tensor, of any rank
     rms:   w ← w − lr · s · u / (rms(u) · sqrt(max(rows, columns)) · r) with z = γ u / rms(u):
     ours, not of the paper
-  Without momenta, u is the gradient itself. A zero u moves nothing but the decay. The statistics
+  Without momenta, u is the gradient itself. A zero u moves nothing but the decay. A momentum of f16
+  that would leave its range stays at ±65504, while it is finite in f32. The statistics
   of weight i are row i, or `statisticsRows[i]`, and begin with Σg², or `gradSquares`.
   Numerics: r = sqrt(1 + S), S = mean sinh² z, brake = S / (1 + r). For paper and head Σz² = γ², so
   S follows from Σu² and

@@ -1,5 +1,6 @@
 #include "ops/products/newton_schulz.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -67,11 +68,12 @@ SymmetricProduct polynomial(const double* p, const View& gram, const View& out) 
   return {.a = gram, .c = out, .addend = gram, .alpha = p[2], .beta = p[1], .diagonal = p[0]};
 }
 
-// Returns the tensor that has the result: `out`, if there is one and a step.
-View plain_steps(const List<double>& coefficients, const Start& start, const View& out,
+// Returns the tensor that has the result: `out`, if there is one and a step. start.y stays where it
+// is kept.
+View plain_steps(const List<double>& coefficients, const Start& start, const View& out, bool kept,
                  Composer& c) {
   const ShortSide side(start.y);
-  View y = start.y, next = c.temporary(y);
+  View y = start.y, next = c.temporary(y), after = kept ? c.temporary(y) : y;
   const View gram = start.gram, poly = c.temporary(gram);
   const int64_t count = coefficients.count / 3;
   for (int64_t i = 0; i < count; ++i) {
@@ -79,26 +81,52 @@ View plain_steps(const List<double>& coefficients, const Start& start, const Vie
     c.run(polynomial(&coefficients[3 * i], gram, poly));
     if (out && i + 1 == count) next = out;
     c.run(side.product(poly, y, next));
-    std::swap(y, next);
+    y = next, next = after, after = y;
   }
   return y;
 }
 
-// The steps for one singular value.
-double composed(const List<double>& coefficients, double x) {
-  for (int64_t i = 0; i < coefficients.count; i += 3)
-    x *= coefficients[i] + x * x * (coefficients[i + 1] + x * x * coefficients[i + 2]);
-  return x;
+// The largest result of the steps of some 1000 singular values in (0, 1], at least 1; with each
+// factor off by what `rounding` makes of its terms, to either side.
+double largest_result(const List<double>& coefficients, double rounding) {
+  constexpr int kPlaces = 1000;
+  double largest = 1;
+  for (const double by : {-rounding, rounding})
+    for (int place = 1; place <= kPlaces; ++place) {
+      double x = double(place) / kPlaces;
+      for (int64_t i = 0; i < coefficients.count; i += 3) {
+        const double square = x * x, a = coefficients[i], b = coefficients[i + 1] * square,
+                     c = coefficients[i + 2] * square * square;
+        x *= a + b + c + by * (std::abs(a) + std::abs(b) + std::abs(c));
+      }
+      if (std::isnan(x)) return HUGE_VAL;
+      largest = std::max(largest, std::abs(x));
+    }
+  return largest;
+}
+
+// The largest result of the steps, and whether rounding to 16 bits may make more of it. The last is
+// kept: a step of an optimizer asks the same of one matrix after the other.
+constexpr double kAllowance = 1.5;
+struct Results {
+  double largest = 1;
+  bool may_grow = false;
+};
+Results results_of(const List<double>& coefficients) {
+  constexpr double kRounding = 0x1p-8;
+  static thread_local std::vector<double> known;
+  static thread_local Results results;
+  if (!std::equal(known.begin(), known.end(), coefficients.begin(), coefficients.end())) {
+    known.assign(coefficients.begin(), coefficients.end());
+    results.largest = largest_result(coefficients, 0);
+    results.may_grow = !(largest_result(coefficients, kRounding) <= kAllowance * results.largest);
+  }
+  return results;
 }
 
 // The steps from start.y once more, for those matrices of y that cannot be their result.
 void check_result(const NewtonSchulz& op, const Start& start, const View& y, Composer& c) {
   if (y.size() == 0) return;
-  constexpr int kPlaces = 1000;
-  constexpr double kAllowance = 1.5;
-  double largest = 1;
-  for (int i = 1; i <= kPlaces; ++i)
-    largest = std::max(largest, std::abs(composed(op.coefficients, double(i) / kPlaces)));
   const View norms = c.temporary({y.shape[0]}, Dtype::kF64);
   std::vector<View> all;
   for (int64_t i = 0; i < y.shape[0]; ++i) all.push_back(matrix_of(y, i));
@@ -108,7 +136,7 @@ void check_result(const NewtonSchulz& op, const Start& start, const View& y, Com
                   .out = y,
                   .count = op.fallbacks,
                   .coefficients = op.coefficients,
-                  .limit = kAllowance * largest});
+                  .limit = kAllowance * results_of(op.coefficients).largest});
 }
 
 // With r = y yᵀ and w = a + b r + c r² of a step: q ← q w, r ← w r w, and y ← q y in the end. All
@@ -156,11 +184,13 @@ void take_steps(const NewtonSchulz& op, Composer& c) {
   const View in_place = out.dtype == y.dtype ? out : View{};
   if (op.method == NsMethod::kPolar) {
     std::vector<double> steps = polar_coefficients(y.dtype);
-    y = plain_steps({steps.data(), int64_t(steps.size())}, start, in_place, c);
+    y = plain_steps({steps.data(), int64_t(steps.size())}, start, in_place, false, c);
   } else if (op.steps().on_gram(matrices(op.x))) {
     y = gram_steps(op, start, in_place, c);
   } else {
-    y = plain_steps(op.coefficients, start, in_place, c);
+    const bool checked = is_half(y.dtype) && results_of(op.coefficients).may_grow;
+    y = plain_steps(op.coefficients, start, in_place, checked, c);
+    if (checked) check_result(op, start, y, c);
   }
   if (y.data != out.data) c.run(Cast{.out = {out}, .x = {y}});
 }

@@ -1,5 +1,6 @@
 #include "ops/lowrank/fit_rows.h"
 
+#include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {
@@ -7,6 +8,16 @@ namespace orthokit::bench {
 namespace {
 
 using Line = std::vector<long double>;
+
+// A sum that its roundings may move: where other sums cancel it, they are all that is left.
+struct Sum {
+  long double value = 0, size = 0;
+  void add(long double term) { value += term, size += std::abs(term); }
+  long double rounded(double rounding) const {
+    const double by = rounding * double(size);
+    return std::isfinite(by) ? value + remaining(0, by) : value;
+  }
+};
 
 struct RowEquations {
   const FitRows& op;
@@ -55,16 +66,24 @@ static void fit_rows(const FitRows& op) {
     double squares = NAN;
     for (int64_t j = 0; j < n; ++j) out[j] = NAN;
     if (exists) {
+      // Sums round, and so does the factor of the matrix, as much as if its elements were others.
+      const double rounding = double(4 + n) * unit_of(Dtype::kF64);
       std::vector<Line> products(size_t(n), Line(size_t(n), 0));
       Line right(size_t(n), 0);
-      equations.each(i, [&](const double* x, double target) {
-        for (size_t j = 0; j < right.size(); ++j) {
-          right[j] += static_cast<long double>(target) * x[j];
-          for (size_t k = 0; k < right.size(); ++k)
-            products[j][k] += static_cast<long double>(x[j]) * x[k];
+      for (size_t j = 0; j < right.size(); ++j) {
+        Sum on_right;
+        equations.each(i, [&](const double* x, double target) {
+          on_right.add(static_cast<long double>(target) * x[j]);
+        });
+        right[j] = on_right.rounded(rounding);
+        for (size_t k = 0; k <= j; ++k) {
+          Sum sum;
+          equations.each(
+              i, [&](const double* x, double) { sum.add(static_cast<long double>(x[j]) * x[k]); });
+          if (j == k) sum.add(op.ridge);
+          products[j][k] = products[k][j] = sum.rounded(rounding);
         }
-      });
-      for (size_t j = 0; j < right.size(); ++j) products[j][j] += op.ridge;
+      }
       Line w = right;
       is_singular = !equations.solve(products, w);
       if (is_singular) {
@@ -74,7 +93,11 @@ static void fit_rows(const FitRows& op) {
         w = right;
         equations.solve(products, w);
       }
-      for (int64_t j = 0; j < n; ++j) out[j] = double(w[size_t(j)]);
+      // The squares are of w as it is stored.
+      for (int64_t j = 0; j < n; ++j) {
+        const double own = double(w[size_t(j)]);
+        out[j] = remaining(own, unit_of(op.x.dtype) * std::abs(own));
+      }
       squares = 0;
       equations.each(i, [&](const double* x, double target) {
         long double residual = target;

@@ -2,6 +2,7 @@
 
 #include "bench/reference/operands.h"
 #include "bench/reference/optimizers/shared/step.h"
+#include "bench/reference/optimizers/shared/update_in_basis.h"
 
 namespace orthokit::bench {
 
@@ -31,7 +32,7 @@ static void adam_in_basis(const AdamInBasis& op) {
                  m = counted(values(op.momentum)[i], op.momentum_norms, op.least_of_momentum);
     double& r = values(op.roots)[i];
     r = root_of_squares(std::sqrt(op.beta2) * r, std::sqrt(1 - op.beta2) * g);
-    out[i] = r == 0 ? 0 : factor * m / (r + op.eps);
+    out[i] = update_in_basis(m, r, factor, op.eps);
   }
 }
 ORTHOKIT_REFERENCE(AdamInBasis, adam_in_basis, kElementwise);

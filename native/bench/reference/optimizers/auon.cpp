@@ -1,6 +1,7 @@
 #include "ops/optimizers/auon.h"
 
 #include "bench/reference/optimizers/shared/scaled_step.h"
+#include "math/held.h"
 
 namespace orthokit::bench {
 
@@ -10,7 +11,10 @@ static void auon(const Auon& op) {
   for (int64_t t = 0; t < step.weights.count; ++t) {
     Vector u = decayed_gradient(step, t);
     const MomentumRule rule{op.momentum, 0, op.nesterov == Nesterov::kOn, MomentumForm::kEma};
-    if (op.momenta.count > 0) u = advance(rule, op.momenta[t], u);
+    if (op.momenta.count > 0) {
+      const bool is_narrow = op.momenta[t].dtype == Dtype::kF16;
+      u = advance(rule, op.momenta[t], u, false, is_narrow ? math::kMostF16 : HUGE_VAL);
+    }
     scaled_step(step, t, u, op.variant, op.gamma, op.eps);
   }
 }

@@ -2,6 +2,7 @@
 
 #include "bench/reference/optimizers/shared/orthogonal.h"
 #include "bench/reference/optimizers/shared/singular_basis.h"
+#include "bench/reference/optimizers/shared/update_in_basis.h"
 
 namespace orthokit::bench {
 
@@ -71,7 +72,7 @@ static Vector adam_update(const Conda& op, int64_t t, const Vector& basis, const
   Vector u(in_basis.size());
   for (size_t i = 0; i < u.size(); ++i) {
     roots[i] = root_of_squares(std::sqrt(op.beta2) * roots[i], std::sqrt(1 - op.beta2) * grad[i]);
-    u[i] = roots[i] == 0 ? 0 : factor * in_basis[i] / (roots[i] + op.eps);
+    u[i] = update_in_basis(in_basis[i], roots[i], factor, op.eps);
   }
   return unproject(p, basis, u);
 }

@@ -23,10 +23,14 @@ static void gram_schmidt(const GramSchmidt& op) {
       if (is_first || i < rows - op.first()) values(op.out)[i] = double(sum);
     }
     for (int64_t j = 0; j < size; ++j) {
-      long double sum = 0;
-      for (int64_t i = from; i < rows; ++i)
-        sum += static_cast<long double>(products[size_t(i)]) * basis[i * size + j];
-      x[size_t(j)] -= double(sum);
+      long double sum = 0, terms = std::abs(x[size_t(j)]);
+      for (int64_t i = from; i < rows; ++i) {
+        const long double part =
+            static_cast<long double>(products[size_t(i)]) * basis[i * size + j];
+        sum += part, terms += std::abs(part);
+      }
+      // Of a sum of the rows, rounding is all that is left.
+      x[size_t(j)] = remaining(x[size_t(j)] - double(sum), unit_of(op.x.dtype) * double(terms));
     }
   }
   long double squares = 0;

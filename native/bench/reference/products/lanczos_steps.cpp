@@ -26,8 +26,15 @@ static void lanczos_steps(const LanczosSteps& op) {
       std::vector<double> products;
       for (int64_t i = begin; i <= row; ++i) products.push_back(product(basis + i * n, next, n));
       if (pass == 0) values(op.out)[2 * step] = products.back();
-      for (int64_t i = begin; i <= row; ++i)
-        for (int64_t j = 0; j < n; ++j) next[j] -= products[size_t(i - begin)] * basis[i * n + j];
+      for (int64_t j = 0; j < n; ++j) {
+        double size = std::abs(next[j]);
+        for (int64_t i = begin; i <= row; ++i) {
+          const double part = products[size_t(i - begin)] * basis[i * n + j];
+          next[j] -= part, size += std::abs(part);
+        }
+        // Of a row that is a sum of those before, rounding is all that is left.
+        next[j] = remaining(next[j], unit_of(op.basis.dtype) * size);
+      }
     }
     const double length = std::sqrt(product(next, next, n));
     values(op.out)[2 * step + 1] = length;

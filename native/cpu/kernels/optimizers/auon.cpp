@@ -6,6 +6,7 @@
 #include "cpu/kernels/optimizers/shared/moments.h"
 #include "cpu/kernels/optimizers/shared/momentum_pass.h"
 #include "cpu/kernels/optimizers/shared/state.h"
+#include "math/held.h"
 #include "ops/shared/square_range.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -38,6 +39,8 @@ void look_ahead(const Auon& op, const List<View>& momenta, int64_t part, int64_t
   }
   if constexpr (advance) {
     for (int64_t i = 0; i < n; ++i) m[i] = beta * m[i] + fresh * g[i];
+    if (momenta[part].dtype == Dtype::kF16)
+      for (int64_t i = 0; i < n; ++i) m[i] = math::held_in_f16(m[i]);
     state.round();
   }
   for (int64_t i = 0; i < n; ++i) u[i] = rule.nesterov ? beta * m[i] + fresh * g[i] : m[i];

@@ -1,6 +1,7 @@
 #include "cuda/kernels/optimizers/shared/adam.cuh"
 #include "cuda/kernels/optimizers/shared/step.cuh"
 #include "cuda/matrix.cuh"
+#include "math/held.h"
 #include "math/roots.h"
 #include "math/rounding.h"
 #include "ops/optimizers/adam_in_basis.h"
@@ -41,7 +42,10 @@ struct AdamInBasisRow {
       r[i] =
           math::root_of_sum(T(two.kept), r[i], T(two.fresh), math::above(grad[begin + i], floor));
       const T own = math::above(momentum[begin + i], momentum_floor);
-      out[begin + i] = r[i] == 0 ? T(0) : factor * own / (r[i] + T(eps));
+      const T update = factor * own / (r[i] + T(eps));
+      out[begin + i] = r[i] == 0              ? T(0)
+                       : math::is_finite(own) ? math::held(update, T(AdamInBasis::kMostUpdate))
+                                              : update;
     }
     store(*roots, begin, N, r);
   }

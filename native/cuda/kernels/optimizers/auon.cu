@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "cuda/kernels/optimizers/shared/step.cuh"
+#include "math/held.h"
 #include "ops/optimizers/auon.h"
 #include "ops/shared/square_range.h"
 
@@ -72,6 +73,10 @@ struct AuonLookAheadOfTensor {
       if constexpr (advance) {
 #pragma unroll
         for (int i = 0; i < kVector; ++i) m[i] = beta * m[i] + fresh * v.g[i];
+        if (momentum->dtype == Dtype::kF16) {
+#pragma unroll
+          for (int i = 0; i < kVector; ++i) m[i] = math::held_in_f16(m[i]);
+        }
         store_rounded(*momentum, v.at, v.n, m);
       }
     }

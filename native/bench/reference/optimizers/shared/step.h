@@ -74,9 +74,10 @@ inline void note(const Step& step, int64_t i, double update, double own = 0) {
   row[1] = update, row[2] = own;
 }
 
-// m ← rule(m, g); the vector that the method goes on with, from m as it is stored.
+// m ← rule(m, g); the vector that the method goes on with, from m as it is stored. A finite m stays
+// within ± most.
 inline Vector advance(const MomentumRule& rule, const View& momentum, const Vector& g,
-                      bool first = false) {
+                      bool first = false, double most = HUGE_VAL) {
   const bool ema = rule.form == MomentumForm::kEma;
   double* m = values(momentum);
   Vector u(g.size());
@@ -85,6 +86,7 @@ inline Vector advance(const MomentumRule& rule, const View& momentum, const Vect
                          : first ? g[j]
                                  : (1 - rule.dampening) * g[j];
     m[j] = (first && !ema ? 0 : rule.momentum * m[j]) + fresh;
+    if (std::isfinite(m[j])) m[j] = std::clamp(m[j], -most, most);
     const double stored = kept(momentum, m[j]);
     u[j] =
         rule.nesterov ? rule.momentum * stored + (ema ? (1 - rule.momentum) * g[j] : g[j]) : stored;
