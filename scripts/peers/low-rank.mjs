@@ -9,7 +9,7 @@ import path from 'node:path';
 import { Device } from 'orthokit';
 import { completeMatrix } from 'orthokit/lowrank';
 import { splitmix } from '../splitmix.mjs';
-import { here, median, python } from './turns.mjs';
+import { here, median, plainEnvironment, python } from './turns.mjs';
 
 if (process.argv[2] === '--run') await run(process.argv[3], process.argv.slice(4).map(Number));
 else compare(process.argv.slice(2).map(Number));
@@ -74,7 +74,7 @@ function compare([rows = 100_000, columns = 10_000, each = 100, rank = 16, round
 }
 
 function answerOf(program, words) {
-  const env = { ...process.env, OMP_NUM_THREADS: '1', ORTHOKIT_NUM_THREADS: '1' };
+  const env = { ...plainEnvironment, OMP_NUM_THREADS: '1', ORTHOKIT_NUM_THREADS: '1' };
   const options = { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] };
   const { status, stdout } = spawnSync(program, words.map(String), options);
   if (status !== 0) throw new Error(`${program} ended with ${status}`);

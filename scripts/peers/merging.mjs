@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Device, loadTensors, saveTensors, Tensor } from 'orthokit';
 import { mergeModels } from 'orthokit/merging';
-import { here, python } from './turns.mjs';
+import { here, plainEnvironment, python } from './turns.mjs';
 
 const turns = 3;
 const alpha = 0.5;
@@ -60,7 +60,7 @@ async function compare([rows = 1024, columns = 512, layers = 4, count = 3]) {
 }
 
 function answerOf(program, words) {
-  const env = { ...process.env, OMP_NUM_THREADS: '1', ORTHOKIT_NUM_THREADS: '1' };
+  const env = { ...plainEnvironment, OMP_NUM_THREADS: '1', ORTHOKIT_NUM_THREADS: '1' };
   const { status, stdout } = spawnSync(program, words.map(String), {
     env,
     encoding: 'utf8',

@@ -3,16 +3,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { here, python } from './turns.mjs';
+import { here, plainEnvironment, python } from './turns.mjs';
 
 /**
  * Starts a script of this folder on so many threads, without the settings of OpenBLAS that are for this process.
  * `ask(request)` sends a line, JSON unless it is a string, and gives the JSON that comes; `answer()` gives what comes unasked.
  */
 export function startPeer(file, words = [], threads = 1) {
-  const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env;
   const child = spawn(python, [here(file), ...words.map(String)], {
-    env: { ...env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
+    env: { ...plainEnvironment, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

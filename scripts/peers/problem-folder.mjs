@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { plainEnvironment } from './turns.mjs';
 
 /**
  * Writes the lines, as a list, to a file.
@@ -20,7 +21,7 @@ export function askPython(script, problems, file) {
       return { ...rest, rows: `${i}.f64`, labels: `${i}.i32` };
     });
     writeFileSync(path.join(folder, 'problems.json'), JSON.stringify(list));
-    const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
+    const env = { ...plainEnvironment, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
     const lines = execFileSync('python3', [path.join(import.meta.dirname, script), folder], { encoding: 'utf8', env });
     writeFileSync(file, `[\n  ${lines.trim().split('\n').join(',\n  ')}\n]\n`);
   } finally {

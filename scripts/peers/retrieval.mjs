@@ -10,7 +10,7 @@ import path from 'node:path';
 import { Device } from 'orthokit';
 import { RetrievalDatabase } from 'orthokit/data';
 import { splitmix } from '../splitmix.mjs';
-import { here, median, python } from './turns.mjs';
+import { here, median, plainEnvironment, python } from './turns.mjs';
 
 const threads = process.env.ORTHOKIT_NUM_THREADS ?? '2';
 const [, , first, ...words] = process.argv;
@@ -63,7 +63,12 @@ async function run(dtype, folder, ...sizes) {
 }
 
 function answerOf([program, ...words]) {
-  const env = { ...process.env, OMP_NUM_THREADS: threads, OPENBLAS_NUM_THREADS: threads, OMP_WAIT_POLICY: 'passive' };
+  const env = {
+    ...plainEnvironment,
+    OMP_NUM_THREADS: threads,
+    OPENBLAS_NUM_THREADS: threads,
+    OMP_WAIT_POLICY: 'passive',
+  };
   const { status, stdout, stderr } = spawnSync(program, words.map(String), {
     encoding: 'utf8',
     env,
