@@ -182,7 +182,7 @@ eachClass('R10: ', ['R10'], ({ device, name, Class }) => {
   const all = ({ weights, state }: Case): [string, Tensor][] => [
     ...weights.map((w, i): [string, Tensor] => [`weight ${i}`, w]),
     ...state.filter(
-      ([key, { dtype }]) => dtype !== 'i32' && dtype !== 'u8' && !(dtype === 'bf16' && key.endsWith('.master')),
+      ([key, { dtype }]) => dtype !== 'i32' && dtype !== 'u8' && !(dtype === 'bf16' && /\.master(\.\d+)?$/.test(key)),
     ),
   ];
   const matricesOf = ({ shape }: Tensor): number => sizeOf(shape.slice(0, -2)) || 1;
