@@ -23,8 +23,8 @@ struct TaskFeatures {
   word `shift` 'means' the queries moved by the mean of the support less their own. Of 'own' lengths
   all rows are given about `center`, the mean of the task's first kind of rows, which else is 0: the
   row itself is x + center. `norms` are the lengths of v − mean before all that.
-  Numerics: norms and means in f64; differences in the dtype of x. A row without a length stays 0 and has the norm 0; NaN and infinity stay in their
-  task.
+  Numerics: norms and means in f64, norms of f64 at any size of the elements; differences in the dtype
+  of x. A row without a length stays 0 and has the norm 0; NaN and infinity stay in their task.
   Traffic: one read of the rows, two writes of x and a read.
   )";
   static constexpr const char* examples[] = {

@@ -30,12 +30,13 @@ static void gram_schmidt(const GramSchmidt& op) {
         sum += part, terms += std::abs(part);
       }
       // Of a sum of the rows, rounding is all that is left.
-      x[size_t(j)] = remaining(x[size_t(j)] - double(sum), unit_of(op.x.dtype) * double(terms));
+      x[size_t(j)] = remaining(x[size_t(j)] - double(sum), rounding_of(op.x.dtype, double(terms)));
     }
   }
   long double squares = 0;
   for (double one : x) squares += static_cast<long double>(one) * one;
-  const double length = double(std::sqrt(squares));
+  // f64 has no inverse of a subnormal length.
+  const double length = faint(Dtype::kF64, double(std::sqrt(squares)));
   values(op.out)[rows] = length;
   for (int64_t j = 0; j < size; ++j)
     values(op.x)[j] = length > 0 || length != length ? x[size_t(j)] / length : 0;

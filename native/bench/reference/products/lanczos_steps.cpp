@@ -7,10 +7,11 @@
 
 namespace orthokit::bench {
 
-static double product(const double* a, const double* b, int64_t n) {
+// Its squares need not fit into f64.
+static long double product(const double* a, const double* b, int64_t n) {
   long double sum = 0;
   for (int64_t j = 0; j < n; ++j) sum += static_cast<long double>(a[j]) * b[j];
-  return double(sum);
+  return sum;
 }
 
 static void lanczos_steps(const LanczosSteps& op) {
@@ -20,11 +21,12 @@ static void lanczos_steps(const LanczosSteps& op) {
     const int64_t row = op.from + step;
     double *last = basis + row * n, *next = last + n;
     if (op.matrix.data)
-      for (int64_t j = 0; j < n; ++j) next[j] = product(values(op.matrix) + j * n, last, n);
+      for (int64_t j = 0; j < n; ++j) next[j] = double(product(values(op.matrix) + j * n, last, n));
     for (int pass = 0; pass < 2; ++pass) {
       const int64_t begin = pass == 0 && row > 1 ? row - 1 : 0;
       std::vector<double> products;
-      for (int64_t i = begin; i <= row; ++i) products.push_back(product(basis + i * n, next, n));
+      for (int64_t i = begin; i <= row; ++i)
+        products.push_back(double(product(basis + i * n, next, n)));
       if (pass == 0) values(op.out)[2 * step] = products.back();
       for (int64_t j = 0; j < n; ++j) {
         double size = std::abs(next[j]);
@@ -33,10 +35,11 @@ static void lanczos_steps(const LanczosSteps& op) {
           next[j] -= part, size += std::abs(part);
         }
         // Of a row that is a sum of those before, rounding is all that is left.
-        next[j] = remaining(next[j], unit_of(op.basis.dtype) * size);
+        next[j] = remaining(next[j], rounding_of(op.basis.dtype, size));
       }
     }
-    const double length = std::sqrt(product(next, next, n));
+    // f64 has no inverse of a subnormal length.
+    const double length = faint(Dtype::kF64, double(std::sqrt(product(next, next, n))));
     values(op.out)[2 * step + 1] = length;
     for (int64_t j = 0; j < n; ++j) next[j] = length > 0 || length != length ? next[j] / length : 0;
   }

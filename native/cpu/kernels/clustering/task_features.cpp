@@ -4,7 +4,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
-#include "cpu/sums.h"
+#include "cpu/kernels/reductions/shared/reduction.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -64,10 +64,12 @@ class FeaturesOfTask {
     }
   }
   void scale(T* row, double& norm) const {
-    norm = std::sqrt(sum_of_squares(row, columns_));
+    norm = reduced(Reduction::kNorm, row, columns_);
     if (op_.lengths != RowLengths::kUnit || norm == 0) return;
-    const double factor = 1 / norm;
-    for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) * factor);
+    if (const double factor = 1 / norm; std::isfinite(factor))
+      for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) * factor);
+    else
+      for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) / norm);
   }
   void add(const T* row, double* sums) const {
     for (int64_t j = 0; j < columns_; ++j) sums[j] += double(row[j]);

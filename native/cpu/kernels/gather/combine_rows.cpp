@@ -6,12 +6,12 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-constexpr int kAtOnce = 8;        // rows of which a sum takes all while it is in a register
-constexpr int64_t kTile = 16384;  // sums that stay in L2 while the rows pass
+constexpr int kAtOnce = 8;            // rows of which a sum takes all while it is in a register
+constexpr int64_t kMostTile = 16384;  // sums that stay in L2 while the rows pass
 
 // Elements of a tile: memory gives long stretches of a row faster, and threads want many tiles.
 static int64_t tile_of(int64_t columns) {
-  return std::clamp<int64_t>(columns / 64 / 64 * 64, kTile / 8, kTile);
+  return std::clamp<int64_t>(columns / 64 / 64 * 64, kMostTile / 8, kMostTile);
 }
 
 // sums += Σₖ factorₖ · rowₖ, in this order.
@@ -36,7 +36,7 @@ static void add_row(const S* row, double factor, int64_t n, double* sums) {
 // Elements `at` to `at` + n of one row of out.
 template <class S, class T, class C>
 static void combine_tile(const CombineRows& op, int64_t i, int64_t at, int64_t n) {
-  alignas(64) double sums[kTile];
+  alignas(64) double sums[kMostTile];
   const int64_t rows = op.x.shape[0], columns = op.x.shape[1], terms = op.coefficients.shape[1];
   const int32_t* indices = op.indices ? op.indices.as<int32_t>() + i * terms : nullptr;
   const C* coefficients = op.coefficients.as<C>() + i * terms;

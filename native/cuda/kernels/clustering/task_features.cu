@@ -1,8 +1,11 @@
+#include <type_traits>
+
 #include "cuda/convert.cuh"
 #include "cuda/device/reduce.cuh"
 #include "cuda/kernel.h"
 #include "cuda/launch.cuh"
 #include "ops/clustering/task_features.h"
+#include "ops/shared/square_range.h"
 
 namespace orthokit::cuda {
 
@@ -31,11 +34,27 @@ __global__ void __launch_bounds__(kFeatureThreads)
       const double value = convert<double>(v[j]) - (f.mean ? convert<double>(f.mean[j]) : 0);
       square += value * value, f.x[row * f.columns + j] = T(value);
     }
-    const double norm = sqrt(block_reduce<Sum>(square));
+    const double squares = block_reduce<Sum>(square);
+    double norm = sqrt(squares);
+    if constexpr (std::is_same_v<T, double>) {
+      const double scale = scale_for(squares);
+      if (scale != 1) {
+        double scaled = 0;
+        for (int64_t j = int(threadIdx.x); j < f.columns; j += kFeatureThreads) {
+          const double value = scale * f.x[row * f.columns + j];
+          scaled += value * value;
+        }
+        norm = sqrt(block_reduce<Sum>(scaled)) / scale;
+      }
+    }
     if (threadIdx.x == 0) f.norms[row] = norm;
+    const double factor = 1 / norm;
+    const bool is_tiny = isinf(factor);
     for (int64_t j = int(threadIdx.x); f.is_unit && norm != 0 && j < f.columns;
-         j += kFeatureThreads)
-      f.x[row * f.columns + j] = T(double(f.x[row * f.columns + j]) * (1 / norm));
+         j += kFeatureThreads) {
+      const double value = f.x[row * f.columns + j];
+      f.x[row * f.columns + j] = T(is_tiny ? value / norm : value * factor);
+    }
   }
 }
 
