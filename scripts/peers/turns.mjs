@@ -6,7 +6,7 @@ import path from 'node:path';
 export const python = process.env.ORTHOKIT_PYTHON ?? '/usr/bin/python3';
 export const here = (file) => path.join(import.meta.dirname, file);
 
-/** What this process was given, but for the settings of OpenBLAS: a peer takes the kernels that suit the processor. */
+/** The environment of this process without settings of OpenBLAS: a peer takes the kernels that suit the processor. */
 export const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...plainEnvironment } = process.env;
 
 /** One thread; and freed memory stays with the process, so that a result that is allocated anew costs no page faults. */

@@ -19,8 +19,8 @@ inline double size_of_walk(long double sum, long double squares, long double wal
       std::max(2 * sum * sum + squares, count > 0 ? 6 * walked / (long double)(count) : 0)));
 }
 
-// What rounding may take from a sum, given the size of its terms: of terms without digits, some of
-// the smallest number.
+// The most that rounding takes from a sum, given the size of its terms: of terms without digits,
+// some of the smallest number.
 inline double rounding_of(Dtype dtype, double size) {
   const double least = dtype == Dtype::kF64 ? std::numeric_limits<double>::denorm_min()
                                             : double(std::numeric_limits<float>::denorm_min());
