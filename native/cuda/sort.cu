@@ -120,6 +120,7 @@ __global__ void __launch_bounds__(kSortThreads, 2)
 }  // namespace
 
 Sorted sort(Stream& stream, const uint32_t* keys, int64_t count, int bits) {
+  if (count == 0) return {keys, nullptr};
   const int64_t blocks = (count + kSortShare - 1) / kSortShare;
   auto* counts = stream.scratch<int64_t>(kDigits * blocks);
   auto* totals = stream.scratch<int64_t>(kDigits);

@@ -22,7 +22,9 @@ export interface OpsOfGroup {
    * round: 'hard' means of the rows with a label, or with sigmaSquares what mean shift from the center
    * over them converges to (1e-5, at most 1000 iterations); 'soft' means of all rows weighted by z; 'none'
    * as they are. `vanished` is the number of clusters that no row has: then z, labels and weights stay as
-   * they were, but where the labels were −1. Tasks whose `active` is 0 stay as they are.
+   * they were, but where the labels were −1. A cluster of which rows have less than 2^−1022 together, as
+   * where all that is labelled so is a fixed row of a label that is no cluster, keeps its weights. Tasks
+   * whose `active` is 0 stay as they are.
    * Numerics: in f64. A neighbour that is no row is none. NaN stays in its task.
    * Traffic: one read of the products a round, and of z and its neighbours a step.
    * ```

@@ -51,8 +51,8 @@ double kept(const View& state, double x);
 // a + b, of which only the sign counts. While a KeptIsMoved lives, 0 by chance where the sum is
 // within `rounding` of its terms: moves of these alone find either sign, and not the 0 between.
 double signed_sum(double a, double b, double rounding);
-// An exponential or a length, which kernels may take as 0 where it is subnormal in the arithmetic
-// of tensors of this dtype: it is 0 while a KeptIsMoved lives.
+// An exponential, which kernels may take as 0 where it is subnormal in the arithmetic of tensors of
+// this dtype: it is 0 while a KeptIsMoved lives.
 double faint(Dtype, double x);
 // A sum whose terms may be larger than what remains of them, and whose roundings come to `by`:
 // while a KeptIsMoved lives, x moved by so much.

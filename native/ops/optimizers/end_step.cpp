@@ -4,8 +4,6 @@
 
 #include "core/composer.h"
 #include "ops/elementwise/fill.h"
-#include "ops/elementwise/linear_combination.h"
-#include "ops/elementwise/map.h"
 #include "ops/optimizers/check_finite.h"
 #include "ops/optimizers/commit.h"
 
@@ -22,10 +20,9 @@ void end_step(const EndStep& op, Composer& c) {
   if (op.kept.count > 0) {
     // 0 where the guard holds, else 1.
     const View free = c.temporary({1}, Dtype::kF64);
-    c.run(Map{.out = {free}, .x = {guard}, .function = MapFunction::kSign});
-    c.run(Map{.out = {free}, .x = {free}, .function = MapFunction::kAbs});
+    c.run(Fill{.x = {free}, .value = 0});
     c.run(Fill{.x = {number}, .value = 1});
-    c.run(LinearCombination{.out = {free}, .terms = {number, free}, .coefficients = {1, -1}});
+    c.run(Commit{.state = {free}, .x = {number}, .guard = guard});
     c.run(Commit{.state = op.kept, .x = op.before, .guard = free});
   }
   if (op.former.count > 0)

@@ -97,8 +97,8 @@ void odice_slopes(const OdiceSlopes& op, Composer& c) {
     parts.add(y, {op.rewards, y, op.target_now}, {1, 1, -1});
     parts.reduce(y, Reduction::kMean, 1);
     parts.slope(y, op.backward);
+    parts.add(goes, {goes}, {op.backward_factor()});
     parts.multiply(op.backward, goes, op.backward);
-    parts.add(op.backward, {op.backward}, {op.backward_factor()});
     if (!op.is_of_pearson()) {
       const View more = parts.like();
       parts.mark(y, more);

@@ -89,6 +89,21 @@ describe.each(devices)('clusterRound on %s', (kind) => {
     expect(await fields.energies.read()).toEqual(Float64Array.of(0));
   });
 
+  it('keeps the weights of a cluster of which rows have nothing', async () => {
+    const f64 = (values: number[], shape: number[]) => Tensor.from(device, Float64Array.from(values), shape);
+    const fields = {
+      ...fieldsOf(device, { tasks: 1, n: 2, k: 2, degree: 0, fixed: 1, steps: 1 }),
+      products: f64([0, 0, 0, 1], [1, 2, 2]),
+      // The first row is said to be of a cluster that there is not, and has nothing of either.
+      fixed: Tensor.from(device, Int32Array.of(7), [1, 1]),
+      weights: f64([1, 0, 0, 1], [1, 2, 2]),
+    };
+    ops.clusterRound(device, { ...fields, temperature: 1e4, update: 'soft' });
+    expect(await fields.z.read()).toEqual(Float64Array.of(0, 0, 0, 1));
+    expect(await fields.vanished.read()).toEqual(Int32Array.of(0));
+    expect(await fields.weights.read()).toEqual(Float64Array.of(1, 0, 0, 1));
+  });
+
   it('never raises the energy of a graph that is positive semi-definite', async () => {
     const fields = fieldsOf(device, { tasks: 20, n: 24, k: 3, degree: 2, fixed: 3, steps: 40 });
     ops.clusterRound(device, { ...fields, lambda: 1 });

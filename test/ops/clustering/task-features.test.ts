@@ -56,6 +56,18 @@ describe.each(devices)('taskFeatures on %s', (kind) => {
     }
   });
 
+  it('gives rows of f64 their lengths whatever their size', async () => {
+    for (const size of [5e-324, 1e-310, 1e-200, 1e200]) {
+      const out = results(device, 1, 1, 2);
+      const query = tensorOf(device, [3 * size, -4 * size], [1, 1, 2], 'f64');
+      ops.taskFeatures(device, { query, ...out, lengths: 'unit' });
+      expect((await valuesOf(out.norms))[0]! / size, `${size}`).toBeCloseTo(5, 9);
+      const [a, b] = await valuesOf(out.x);
+      expect(a, `${size}`).toBeCloseTo(0.6, 9);
+      expect(b, `${size}`).toBeCloseTo(-0.8, 9);
+    }
+  });
+
   it('moves queries beside a support of no rows to 0', async () => {
     const out = results(device, 1, 2, 1);
     const support = Tensor.zeros(device, [1, 0, 1], { dtype: 'f64' });

@@ -64,6 +64,17 @@ describe.each(devices)('conv2dBackwardKernel on %s', (kind) => {
     for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, 6);
   });
 
+  it.each([1, 3])('of no images is 0, and what there is with beta, for kernels of %i', async (side) => {
+    for (const channels of [1, 3]) {
+      const [grad, x] = [4, channels].map((last) => Tensor.zeros(device, [0, 9 - (last === 4 ? side - 1 : 0), 9 - (last === 4 ? side - 1 : 0), last])); // biome-ignore format: one line
+      const gradKernel = Tensor.full(device, [4, side, side, channels], 2);
+      ops.conv2dBackwardKernel(device, { grad: grad!, x: x!, gradKernel, beta: 1 });
+      expect(await gradKernel.read()).toEqual(new Float32Array(gradKernel.size).fill(2));
+      ops.conv2dBackwardKernel(device, { grad: grad!, x: x!, gradKernel });
+      expect(await gradKernel.read()).toEqual(new Float32Array(gradKernel.size));
+    }
+  });
+
   it.each([2, 32])('NaN and infinities of a channel stay in it, of %i', async (channels) => {
     const data = new Float32Array(9 * 9 * channels).fill(1);
     data[4 * 9 * channels] = Infinity; // in the first column

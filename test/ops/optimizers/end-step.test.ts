@@ -17,6 +17,7 @@ describe.each(devices)('endStep on %s', (kind) => {
     ['f16', 'f64', 1],
     ['f64', 'f64', 0],
     ['f32', 'f64', 2],
+    ['f32', 'f32', Number.NaN],
   ])('state in %s, of %s, %d steps held back before', async (dtype, from, held) => {
     const sizes = [1, 0, 33, 4097, 16390];
     for (const last of [1, Number.NaN, Number.NEGATIVE_INFINITY])

@@ -86,6 +86,18 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
     }
   });
 
+  it('solves a plan without room for entries', async () => {
+    const [r, s, c] = [[3, 5], [1, 2], [1, 1, 1]].map((values) => Float64Array.from(values)); // biome-ignore format: one line
+    const none = { columns: Tensor.zeros(device, [0], { dtype: 'i32' }), values: vector(device, new Float64Array()) };
+    const starts = Tensor.zeros(device, [3], { dtype: 'i32' });
+    const [step, statistics] = [empty(device, 2), empty(device, 4)];
+    const masses = { rowMass: vector(device, r!), rowSums: vector(device, s!), columnMass: vector(device, c!) };
+    ops.sparseNewtonStep(device, { starts, ...none, ...masses, step, statistics, shift: 1, tol: 1e-13 });
+    const expected = reference(new Float64Array(6), r!, s!, c!, 1);
+    expectClose(await valuesOf(step), expected.step, { dtype: 'f64', ulps: 1e6, magnitude: largest(expected.step) });
+    expect((await valuesOf(statistics))[3]).toBe(0);
+  });
+
   it('solves for both sides', async () => {
     const [n, m] = [23, 31];
     const { plan, s, c } = problem(n, m, 4);

@@ -197,16 +197,20 @@ struct PlainRound {
       share_terms[size_t(task * n * k) + i] = terms_of_share(z[i], int64_t(i) / k);
     if (missing > 0 || op.update == CenterUpdate::kNone) return;
     for (int64_t c = 0; c < k; ++c) {
-      double *center = weights + c * n, sum = 0;
+      double* center = weights + c * n;
       if (op.sigma_squares) {
         shift(members[size_t(c)], center);
         continue;
       }
-      for (int64_t i = 0; i < n; ++i)
-        sum += center[i] = op.update == CenterUpdate::kSoft ? z[size_t(i * k + c)]
-                                                            : double(chosen[size_t(i)] == c);
+      const auto share = [&](int64_t i) {
+        return op.update == CenterUpdate::kSoft ? z[size_t(i * k + c)]
+                                                : double(chosen[size_t(i)] == c);
+      };
+      double sum = 0;
+      for (int64_t i = 0; i < n; ++i) sum += share(i);
+      if (sum < ClusterRound::kLeastShare) continue;
       for (int64_t i = 0; i < n; ++i) {
-        center[i] /= sum;
+        center[i] = share(i) / sum;
         if (op.update == CenterUpdate::kSoft)
           weight_terms[size_t((task * k + c) * n + i)] =
               terms_of_share(z[size_t(i * k + c)], i) / sum;

@@ -233,6 +233,7 @@ struct TaskOfRound {
       };
       double sum = 0;
       for (int64_t i = 0; i < n; ++i) sum += share(i);
+      if (sum < ClusterRound::kLeastShare) continue;
       for (int64_t i = 0; i < n; ++i) w[i] = share(i) / sum;
     }
   }

@@ -22,7 +22,8 @@ class BackwardKernel {
     pixel_ = by_channel_ ? whole_vectors<T>(channels_) : channels_;
     wide_ = s_.width + 2 * s_.padding[1];
     reach_ = s_.dilation[0] * (s_.kernel_height - 1) + 1;
-    band_ = std::clamp<int64_t>(kBandPixels / s_.out_width, 1, s_.out_height);
+    // Images that are none may have become rows of one that has none.
+    band_ = std::clamp<int64_t>(kBandPixels / s_.out_width, 1, std::max<int64_t>(1, s_.out_height));
     bands_ = (s_.out_height + band_ - 1) / band_;
     images_ = s_.images / op_.samples();
     sums_ = KernelSums<T>(op_.grad_kernel, groups_, images_ * bands_, stream);

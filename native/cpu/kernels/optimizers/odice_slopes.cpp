@@ -80,7 +80,7 @@ void slopes_block(const OdiceSlopes& op, int64_t begin, int64_t n, Sums& sums) {
   residuals(rewards, goes, at(op.next), at(op.target_now), n, y);
   slopes_of(y, n, is_of_pearson, slopes);
   const T of_backward = T(op.backward_factor());
-  for (int64_t i = 0; i < n; ++i) backward[i] = slopes[i] * goes[i] * of_backward;
+  for (int64_t i = 0; i < n; ++i) backward[i] = slopes[i] * (goes[i] * of_backward);
   sums.add({0, sum_of_all(y, n), 0, held_in(y, n, is_of_pearson)});
 }
 

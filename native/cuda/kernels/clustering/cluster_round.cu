@@ -209,6 +209,7 @@ struct BlockTask {
         return op.update == CenterUpdate::kSoft ? z[i * k + c] : labels[i] == c ? 1.0 : 0.0;
       };
       const double sum = total(n, share);
+      if (sum < ClusterRound::kLeastShare) continue;
       each(n, [&](int64_t i) { weights[c * n + i] = share(i) / sum; });
     }
   }
