@@ -85,7 +85,12 @@ describe.each(devices)('R12: sparse codes on %s', codes.tagged, () => {
           if (same < 0 && chosen.length === expected.indices.length)
             expect(Math.abs(said![b]! - expected.norms.at(-1)!)).toBeLessThan(close * norm);
           // Each atom is what a pursuit chooses after those before it, up to what rounding makes of scores.
-          const { choices, norms } = choicesOf(rows, signal, chosen, { unit: select === 'unit', epsilon });
+          const { choices, norms } = choicesOf(rows, signal, chosen, {
+            unit: select === 'unit',
+            epsilon,
+            // The products of `gemm` are in f64, whatever its atoms are.
+            ofGram: algorithm === 'gram' ? epsilon : 2 ** -52,
+          });
           for (const [i, { own, best, rounding }] of choices.entries()) {
             judged.choices++;
             if (2 * rounding > best / 16) judged.waived++;

@@ -113,18 +113,21 @@ export interface Choice {
   readonly rounding: number;
 }
 
+/** Roundings that a product of vectors amounts to, whose sums go side by side. */
+const sumsOfProduct = 4;
+
 /**
  * A code that somebody else has chosen: each choice given those before it, and the norms that least squares leave.
  *
- * `rounding` is for arithmetic of the given epsilon: sums of as many products as atoms are long, of what is left after k
- * coefficients; and of coefficients by normal equations, E = k·epsilon·‖A‖² off, which leave ‖E‖·‖x‖/σ, σ the least singular
- * value of the atoms.
+ * `rounding` is for arithmetic of the given epsilon: products of atoms with what is left after k coefficients; and of
+ * coefficients by normal equations whose elements are rounded by `ofGram`, E = 4·ofGram·‖A‖² off, which leave ‖E‖·‖x‖/σ,
+ * σ the least singular value of the atoms.
  */
 export function choicesOf(
   atoms: readonly Float64Array[],
   y: Float64Array,
   indices: readonly number[],
-  { unit = false, epsilon = 2 ** -52 } = {},
+  { unit = false, epsilon = 2 ** -52, ofGram = epsilon } = {},
 ): { choices: Choice[]; norms: number[] } {
   const scale = scalesOf(atoms, unit);
   const most = Math.max(...atoms.map((atom, j) => norm(atom) * scale[j]!));
@@ -138,8 +141,8 @@ export function choicesOf(
     const taken = indices.slice(0, k).map((j) => norm(atoms[j]!));
     const terms = norms[0]! + taken.reduce((sum, length, s) => sum + length * Math.abs(x[s]!), 0);
     const inverse = triangle.map((_, s) => solved(triangle, triangle.map((_, i) => Number(i === s)))); // biome-ignore format: one line
-    const perturbed = k * dot(taken, taken) * norm(x) * norm(inverse.flat());
-    const rounding = epsilon * most * ((y.length + k) * terms + perturbed);
+    const perturbed = sumsOfProduct * dot(taken, taken) * norm(x) * norm(inverse.flat());
+    const rounding = most * (epsilon * (2 * sumsOfProduct + k) * terms + ofGram * perturbed);
     projection.take(atoms[index]!, 0);
     return { own: scores[index]!, best: Math.max(...scores), rounding };
   });
