@@ -127,7 +127,7 @@ export function choicesOf(
   atoms: readonly Float64Array[],
   y: Float64Array,
   indices: readonly number[],
-  { unit = false, epsilon = 2 ** -52, ofGram = epsilon } = {},
+  { unit = false, epsilon = 2 ** -52, ofGram = epsilon }: { unit?: boolean; epsilon?: number; ofGram?: number } = {},
 ): { choices: Choice[]; norms: number[] } {
   const scale = scalesOf(atoms, unit);
   const most = Math.max(...atoms.map((atom, j) => norm(atom) * scale[j]!));

@@ -124,10 +124,11 @@ export interface OpsOfGroup {
    * that is less work, by shape and dtype. A matrix whose result on g is not finite, or has a norm
    * above one and a half times what the steps can give, takes them on y, by redoSteps; so does one
    * whose steps in 16 bits lead there, which is looked at where coefficients are such that rounding
-   * may do it. `fallbacks` gets the number of these added. `polar` has steps of its own, 20 in f32 and 29 in f64: orthogonal
-   * to rounding for condition numbers up to 1e6 and 1e12; where a singular value is an exact 0 it may
-   * stay 0. `scaling` 'schatten4' and 'aol' take, with A = y yᵀ, y / (scale · ‖A‖^½) in place of y, or
-   * rows of the short side over scale · (Σⱼ|Aᵢⱼ|)^½; sums below 1e-7 count as 1e-7.
+   * may do it. `fallbacks` gets the number of these added. `polar` has steps of its own, 20 in f32 and
+   * 29 in f64: orthogonal to rounding for condition numbers up to 1e6 and 1e12; where a singular value
+   * is an exact 0 it may stay 0. `scaling` 'schatten4' and 'aol' take, with A = y yᵀ, y / (scale ·
+   * ‖A‖^½) in place of y, or rows of the short side over scale · (Σⱼ|Aᵢⱼ|)^½; sums below 1e-7 count as
+   * 1e-7.
    * Numerics: the norm in f64 of x as it is; x over it, all products and their results in `dtype`,
    * sums of 16-bit ones in f32. Relative error against f64 for five steps, of Gaussian matrices: f32
    * 5e-6, f16 4e-3, bf16 3e-2; for `gram` f32 3e-5. Singular values near 0 multiply it, by up to the
@@ -144,7 +145,7 @@ export interface OpsOfGroup {
    * - scale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most
+   * - coefficients must be those of 100 steps at most in 16 bits and for methods auto, gram
    * - restarts must be left out but for methods auto and gram
    * - coefficients must be left out for method polar
    * - restarts must rise, from 1 on, and count steps that there are

@@ -40,13 +40,15 @@ struct Orthogonalization {
     if (fallbacks) require.array("fallbacks must be f64[1]", fallbacks, Dtype::kF64, 1);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
     require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
-    check_steps(require,
-                {"coefficients must be left out for nsMethod polar",
-                 "nsDtype must be f32 or f64 for nsMethod polar",
-                 "nsScaling must keep the polar factor for nsMethod polar",
-                 "nsRestarts must be left out but for nsMethods auto and gram",
-                 "nsRestarts must rise, from 1 on, and count steps that there are"},
-                method, coefficients, restarts, dtype, scaling);
+    check_steps(
+        require,
+        {"coefficients must be left out for nsMethod polar",
+         "nsDtype must be f32 or f64 for nsMethod polar",
+         "nsScaling must keep the polar factor for nsMethod polar",
+         "coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram",
+         "nsRestarts must be left out but for nsMethods auto and gram",
+         "nsRestarts must rise, from 1 on, and count steps that there are"},
+        method, coefficients, restarts, dtype, scaling);
   }
 };
 
