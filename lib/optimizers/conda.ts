@@ -15,7 +15,7 @@ export interface CondaOptions extends MatrixOptions {
   betas: readonly [number, number];
   /**
    * Added to the roots of the second moments. Default 1e-8. A coordinate of a new basis that has momentum and no second
-   * moment yet gets a step as long as its momentum over eps, held at 2^100; with 0 that long.
+   * moment yet gets a step as long as its momentum over eps, 2^100 at most.
    */
   eps: number;
   /** Steps that a basis serves, from the first one on; the next takes a new one. Default 2000. */

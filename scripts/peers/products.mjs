@@ -3,10 +3,10 @@
 // has one, by CPU time, and two, on the wall. Both run in turn in one process; below 1 ours is faster.
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { root } from './sections.mjs';
 import { number, table } from './table.mjs';
+import { plainEnvironment } from './turns.mjs';
 
 const known = [
   // The shapes of `orthokit_bench gemm`.
@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
 });
 // OpenBLAS chooses its kernels by another variable.
 const cores = { avx512: 'SkylakeX', avx2: 'Haswell' };
-const env = { ...process.env, ORTHOKIT_CPU: values.isa, OPENBLAS_CORETYPE: cores[values.isa] };
+const env = { ...plainEnvironment, ORTHOKIT_CPU: values.isa, OPENBLAS_CORETYPE: cores[values.isa] };
 const bench = path.join(root, 'build', 'cpu', 'orthokit_bench');
 
 function lineOf(shape, dtype, threads) {

@@ -6,8 +6,10 @@ import path from 'node:path';
 export const python = process.env.ORTHOKIT_PYTHON ?? '/usr/bin/python3';
 export const here = (file) => path.join(import.meta.dirname, file);
 
+const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...plainEnvironment } = process.env;
+
 /** The environment of this process without settings of OpenBLAS: a peer takes the kernels that suit the processor. */
-export const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...plainEnvironment } = process.env;
+export { plainEnvironment };
 
 /** One thread; and freed memory stays with the process, so that a result that is allocated anew costs no page faults. */
 const environment = {
