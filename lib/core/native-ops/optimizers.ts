@@ -743,7 +743,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram
+   * - coefficients must be those of 100 steps at most in 16 bits and for nsMethods auto, gram
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - weights must have rank 2 or more
    * - fraction must be in (0, 1]
@@ -949,7 +949,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram
+   * - coefficients must be those of 100 steps at most in 16 bits and for nsMethods auto, gram
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
@@ -1106,7 +1106,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram
+   * - coefficients must be those of 100 steps at most in 16 bits and for nsMethods auto, gram
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
@@ -1179,7 +1179,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram
+   * - coefficients must be those of 100 steps at most in 16 bits and for nsMethods auto, gram
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - weights must have rank 2 or more
    * - fraction must be in (0, 1]
@@ -1251,7 +1251,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram
+   * - coefficients must be those of 100 steps at most in 16 bits and for nsMethods auto, gram
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
@@ -1656,7 +1656,7 @@ export interface OpsOfGroup {
    * - normScale must be positive
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram
+   * - coefficients must be those of 100 steps at most in 16 bits and for nsMethods auto, gram
    * - nsRestarts must be left out but for nsMethods auto and gram
    * - coefficients must be left out for nsMethod polar
    * - masters must be like weights

@@ -37,7 +37,6 @@ struct AdamInBasis {
       "momentum=f32[1x4096x1024] grad=f32[1x4096x1024] norms=f64[1x4096] "
       "momentumNorms=f64[1x4096] sizes=f64[1x1024] roots=f32[4096x1024] steps=i32[1] "
       "out=f32[1x4096x1024] least=1e-6 leastOfMomentum=1e-6"};
-  static constexpr double kMostUpdate = 0x1p100;
   View momentum, grad, norms, momentum_norms, sizes, guard, roots, steps, out;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, least = 0, least_of_momentum = 0;
   SliceAxis axis = SliceAxis::kRows;

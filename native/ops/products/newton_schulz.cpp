@@ -87,21 +87,20 @@ View plain_steps(const List<double>& coefficients, const Start& start, const Vie
 }
 
 // The largest result of the steps of some 1000 singular values in (0, 1], at least 1; with each
-// factor off by what `rounding` makes of its terms, to either side.
-double largest_result(const List<double>& coefficients, double rounding) {
+// factor off by so much of its terms.
+double largest_result(const List<double>& coefficients, double off) {
   constexpr int kPlaces = 1000;
   double largest = 1;
-  for (const double by : {-rounding, rounding})
-    for (int place = 1; place <= kPlaces; ++place) {
-      double x = double(place) / kPlaces;
-      for (int64_t i = 0; i < coefficients.count; i += 3) {
-        const double square = x * x, a = coefficients[i], b = coefficients[i + 1] * square,
-                     c = coefficients[i + 2] * square * square;
-        x *= a + b + c + by * (std::abs(a) + std::abs(b) + std::abs(c));
-      }
-      if (std::isnan(x)) return HUGE_VAL;
-      largest = std::max(largest, std::abs(x));
+  for (int place = 1; place <= kPlaces; ++place) {
+    double x = double(place) / kPlaces;
+    for (int64_t i = 0; i < coefficients.count; i += 3) {
+      const double square = x * x, a = coefficients[i], b = coefficients[i + 1] * square,
+                   c = coefficients[i + 2] * square * square;
+      x *= a + b + c + off * (std::abs(a) + std::abs(b) + std::abs(c));
     }
+    if (std::isnan(x)) return HUGE_VAL;
+    largest = std::max(largest, std::abs(x));
+  }
   return largest;
 }
 
@@ -119,7 +118,9 @@ Results results_of(const List<double>& coefficients) {
   if (!std::equal(known.begin(), known.end(), coefficients.begin(), coefficients.end())) {
     known.assign(coefficients.begin(), coefficients.end());
     results.largest = largest_result(coefficients, 0);
-    results.may_grow = !(largest_result(coefficients, kRounding) <= kAllowance * results.largest);
+    const double rounded =
+        std::max(largest_result(coefficients, -kRounding), largest_result(coefficients, kRounding));
+    results.may_grow = !(rounded <= kAllowance * results.largest);
   }
   return results;
 }

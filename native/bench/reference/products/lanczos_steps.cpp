@@ -1,19 +1,11 @@
 #include "ops/products/lanczos_steps.h"
 
-#include <cmath>
-#include <limits>
+#include <algorithm>
 #include <vector>
 
-#include "bench/reference/shared/inner_product.h"
+#include "bench/reference/products/shared/orthonormal_row.h"
 
 namespace orthokit::bench {
-
-// Its squares need not fit into f64.
-static long double product(const double* a, const double* b, int64_t n) {
-  long double sum = 0;
-  for (int64_t j = 0; j < n; ++j) sum += static_cast<long double>(a[j]) * b[j];
-  return sum;
-}
 
 static thread_local bool has_row_without_length = false;  // a row of the last run
 
@@ -22,31 +14,19 @@ static void lanczos_steps(const LanczosSteps& op) {
   const int64_t n = op.size();
   double* basis = values(op.basis);
   for (int64_t step = 0; step < op.steps(); ++step) {
-    const int64_t row = op.from + step;
-    double *last = basis + row * n, *next = last + n;
-    if (op.matrix.data)
-      for (int64_t j = 0; j < n; ++j) next[j] = double(product(values(op.matrix) + j * n, last, n));
-    for (int pass = 0; pass < 2; ++pass) {
-      const int64_t begin = pass == 0 && row > 1 ? row - 1 : 0;
-      std::vector<double> products;
-      for (int64_t i = begin; i <= row; ++i)
-        products.push_back(double(product(basis + i * n, next, n)));
-      if (pass == 0) values(op.out)[2 * step] = products.back();
-      for (int64_t j = 0; j < n; ++j) {
-        double size = std::abs(next[j]);
-        for (int64_t i = begin; i <= row; ++i) {
-          const double part = products[size_t(i - begin)] * basis[i * n + j];
-          next[j] -= part, size += std::abs(part);
-        }
-        // Of a row that is a sum of those before, rounding is all that is left.
-        next[j] = remaining(next[j], rounding_of(op.basis.dtype, size));
-      }
+    const int64_t rows = op.from + step + 1;
+    double *last = basis + (rows - 1) * n, *next = last + n;
+    for (int64_t j = 0; op.matrix.data && j < n; ++j) {
+      long double sum = 0;
+      for (int64_t k = 0; k < n; ++k)
+        sum += static_cast<long double>(values(op.matrix)[j * n + k]) * last[k];
+      next[j] = double(sum);
     }
-    const double length = double(std::sqrt(product(next, next, n)));
-    // f64 has no inverse of a subnormal length.
-    has_row_without_length = has_row_without_length || length < std::numeric_limits<double>::min();
-    values(op.out)[2 * step + 1] = length;
-    for (int64_t j = 0; j < n; ++j) next[j] = length > 0 || length != length ? next[j] / length : 0;
+    std::vector<double> products(static_cast<size_t>(rows));
+    const double length = orthonormalize(basis, rows, std::min<int64_t>(2, rows), next, n,
+                                         op.basis.dtype, products.data());
+    values(op.out)[2 * step] = products.back(), values(op.out)[2 * step + 1] = length;
+    has_row_without_length = has_row_without_length || is_subnormal(length);
   }
 }
 ORTHOKIT_REFERENCE(LanczosSteps, lanczos_steps,

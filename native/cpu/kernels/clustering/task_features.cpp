@@ -66,10 +66,10 @@ class FeaturesOfTask {
   void scale(T* row, double& norm) const {
     norm = reduced(Reduction::kNorm, row, columns_);
     if (op_.lengths != RowLengths::kUnit || norm == 0) return;
-    if (const double factor = 1 / norm; std::isfinite(factor))
-      for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) * factor);
-    else
-      for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) / norm);
+    const double factor = 1 / norm;
+    const bool is_tiny = std::isinf(factor);
+    for (int64_t j = 0; j < columns_; ++j)
+      row[j] = T(is_tiny ? double(row[j]) / norm : double(row[j]) * factor);
   }
   void add(const T* row, double* sums) const {
     for (int64_t j = 0; j < columns_; ++j) sums[j] += double(row[j]);

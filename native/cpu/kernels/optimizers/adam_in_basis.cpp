@@ -2,9 +2,9 @@
 
 #include "cpu/kernels/optimizers/shared/adam.h"
 #include "cpu/kernels/optimizers/shared/state.h"
-#include "math/held.h"
 #include "math/roots.h"
 #include "math/rounding.h"
+#include "math/update_in_basis.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -14,8 +14,7 @@ static void adam_in_basis(const AdamInBasis& op, Stream& stream) {
   const bool by_row = op.axis == SliceAxis::kRows;
   View steps = op.steps;
   const math::BiasCorrections correction = *corrections_of({&steps, 1}, op.beta1, op.beta2, stream);
-  const T factor = T(correction.momentum / correction.root), eps = T(op.eps),
-          most = T(op.kMostUpdate);
+  const T factor = T(correction.momentum / correction.root), eps = T(op.eps);
   const T kept = T(op.beta2), fresh = T(1 - op.beta2);
   for_rows(stream, op.out.shape[0] * rows, columns, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row)
@@ -36,9 +35,7 @@ static void adam_in_basis(const AdamInBasis& op, Stream& stream) {
                   momentum_floor = T(math::rounding_floor(momentum_norm[at_line] * own_size,
                                                           op.least_of_momentum));
           r[i] = math::root_of_sum(kept, r[i], fresh, math::above(g[i], floor));
-          const T own = math::above(m[i], momentum_floor);
-          const T update = factor * own / (r[i] + eps);
-          out[i] = r[i] == 0 ? T(0) : math::is_finite(own) ? math::held(update, most) : update;
+          out[i] = math::update_in_basis(math::above(m[i], momentum_floor), r[i], factor, eps);
         }
       }
   });

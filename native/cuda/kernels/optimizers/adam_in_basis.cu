@@ -1,9 +1,9 @@
 #include "cuda/kernels/optimizers/shared/adam.cuh"
 #include "cuda/kernels/optimizers/shared/step.cuh"
 #include "cuda/matrix.cuh"
-#include "math/held.h"
 #include "math/roots.h"
 #include "math/rounding.h"
+#include "math/update_in_basis.h"
 #include "ops/optimizers/adam_in_basis.h"
 
 namespace orthokit::cuda {
@@ -41,11 +41,8 @@ struct AdamInBasisRow {
                   T(math::rounding_floor(momentum_norms[own_line] * size, least_of_momentum));
       r[i] =
           math::root_of_sum(T(two.kept), r[i], T(two.fresh), math::above(grad[begin + i], floor));
-      const T own = math::above(momentum[begin + i], momentum_floor);
-      const T update = factor * own / (r[i] + T(eps));
-      out[begin + i] = r[i] == 0              ? T(0)
-                       : math::is_finite(own) ? math::held(update, T(AdamInBasis::kMostUpdate))
-                                              : update;
+      out[begin + i] = math::update_in_basis(math::above(momentum[begin + i], momentum_floor), r[i],
+                                             factor, T(eps));
     }
     store(*roots, begin, N, r);
   }

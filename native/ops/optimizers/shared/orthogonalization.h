@@ -45,7 +45,7 @@ struct Orthogonalization {
         {"coefficients must be left out for nsMethod polar",
          "nsDtype must be f32 or f64 for nsMethod polar",
          "nsScaling must keep the polar factor for nsMethod polar",
-         "coefficients must be those of 100 steps at most in 16 bits, for nsMethods auto, gram",
+         "coefficients must be those of 100 steps at most in 16 bits and for nsMethods auto, gram",
          "nsRestarts must be left out but for nsMethods auto and gram",
          "nsRestarts must rise, from 1 on, and count steps that there are"},
         method, coefficients, restarts, dtype, scaling);
