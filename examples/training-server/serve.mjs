@@ -9,11 +9,12 @@ import { Streams } from './http/stream.mjs';
 import { Scheduler } from './jobs/scheduler.mjs';
 import { limits as standard } from './limits.mjs';
 import { log } from './log.mjs';
+import { standardFolder } from './runs/folder.mjs';
 import { Store } from './runs/store.mjs';
 
 const { values } = parseArgs({
   options: {
-    folder: { type: 'string', default: path.join(import.meta.dirname, '..', '..', 'build', 'training-server') },
+    folder: { type: 'string', default: standardFolder },
     host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '8080' },
     data: { type: 'string' },

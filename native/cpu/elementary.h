@@ -168,6 +168,13 @@ T silu_slope_of(T x) {
   return (v < 0 ? small : inverse) * (1 + v * (v < 0 ? inverse : small));
 }
 
+// 1 / cosh x; its square is the slope of tanh.
+template <class T>
+T sech_of(T x) {
+  const T e = exp_of_negative(-std::abs(x));
+  return 2 * e / (1 + e * e);
+}
+
 template <class T>
 T softplus_curvature_of(T x) {
   const T e = exp_of_negative(-std::abs(x));

@@ -112,7 +112,7 @@ describe.each(files)('R6: checkpoint %s', { tags: ['R6'] }, (file) => {
     const { isa, blas } = device.info;
     // The bits of products are those of a BLAS on a processor, the others those of an instruction set.
     const isProduct = golden.parts.some((part) =>
-      ['Muon', 'NorMuon', 'Dion', 'Dion2', 'NorDion2', 'Conda', 'HybridAuON'].includes(part.class),
+      ['Muon', 'NorMuon', 'Trion', 'Dion', 'Dion2', 'NorDion2', 'Conda', 'HybridAuON'].includes(part.class),
     );
     const own = golden.results.find(({ sets }) => sets.includes(isa));
     const state = stateOf(optimizer.parts);

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { linesOf } from './lines.mjs';
 import { emptySummary, ended, follow } from './summary.mjs';
@@ -39,6 +40,14 @@ export class Run {
     this.known = manifest.summary !== undefined;
   }
 
+  /** @param {string} root @param {string} id */
+  static async open(root, id) {
+    const folder = path.join(root, 'runs', id);
+    const run = new Run(folder, JSON.parse(await readFile(path.join(folder, 'manifest.json'), 'utf8')));
+    if (!run.known) await run.#read();
+    return run;
+  }
+
   get ended() {
     return ended.includes(this.summary.state);
   }
@@ -50,11 +59,10 @@ export class Run {
     this.bytes = end;
   }
 
-  /** Reads the journal of a run that has not ended; the bytes of whole lines. */
-  async read() {
+  /** Reads the journal of a run that has not ended. */
+  async #read() {
     for await (const lines of linesOf(this.journal))
       for (const { text, start, end } of lines) this.follow(JSON.parse(text), { start, end });
-    return this.bytes;
   }
 
   /**

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { log } from '../log.mjs';
 import { Problem } from '../problem.mjs';
 import { replaceJson, syncFolder } from './files.mjs';
+import { foldersOf } from './folder.mjs';
 import { Journal } from './journal.mjs';
 import { lockFolder } from './lock.mjs';
 import { Ring } from './ring.mjs';
@@ -15,7 +16,6 @@ const sequenceFile = 'sequence.json';
 const together = 64;
 /** Bytes that a start reads of the journal of each run that has ended. */
 const tailBytes = 2 ** 20;
-const idPattern = /^[0-9a-z]{8,10}-[0-9a-f]{8}$/;
 
 /** All runs, in a folder of the server's own: `runs/<id>/` has `manifest.json`, `events.jsonl` and checkpoints. */
 export class Store {
@@ -45,7 +45,10 @@ export class Store {
     const unlock = await lockFolder(root);
     const store = new Store(root, limits);
     store.#unlock = unlock;
-    const names = (await readdir(path.join(root, 'runs'))).sort();
+    const { runs: names, others } = await foldersOf(root);
+    // Left from what was being made, or deleted, when the server ended.
+    for (const name of others)
+      if (/^\..*\.new$/.test(name)) await rm(path.join(root, 'runs', name), { recursive: true, force: true });
     for (let i = 0; i < names.length; i += together) {
       const found = await Promise.all(names.slice(i, i + together).map((name) => store.#read(name)));
       for (const run of found) if (run) store.#add(run);
@@ -163,15 +166,11 @@ export class Store {
     for (const listener of this.#listeners) listener();
   }
 
-  /** @param {string} name of a folder in `runs` */
+  /** @param {string} name */
   async #read(name) {
-    const folder = path.join(this.root, 'runs', name);
-    // Left from what was being made, or deleted, when the server ended.
-    if (/^\..*\.new$/.test(name)) await rm(folder, { recursive: true, force: true });
-    if (!idPattern.test(name)) return undefined;
     try {
-      const run = new Run(folder, JSON.parse(await readFile(path.join(folder, 'manifest.json'), 'utf8')));
-      if (!run.known) await truncate(run.journal, await run.read());
+      const run = await Run.open(this.root, name);
+      if (!run.known) await truncate(run.journal, run.bytes);
       this.journal.seq = Math.max(this.journal.seq, run.summary.lastSeq);
       return run;
     } catch (error) {

@@ -7,6 +7,7 @@
 #include "ops/elementwise/fill.h"
 #include "ops/elementwise/linear_combination.h"
 #include "ops/elementwise/map.h"
+#include "ops/elementwise/map_backward.h"
 #include "ops/elementwise/multiply.h"
 #include "ops/products/shared/part.h"
 #include "ops/reductions/row_reduce.h"
@@ -54,12 +55,12 @@ class Parts {
     map(out, MapFunction::kExp);
   }
 
-  // out = 1 where an exponent of y is held, else 0.
+  // out = 1 where an exponent of y is held, else 0, also where y is NaN.
   void mark(const View& y, const View& out) {
+    const View above = like();
     fill(out, 1);
-    add(out, {out, y}, {-1 - OdiceSlopes::kMostExponent, 1});
-    map(out, MapFunction::kRelu);
-    map(out, MapFunction::kSign);
+    add(above, {out, y}, {-1 - OdiceSlopes::kMostExponent, 1});
+    c_.run(MapBackward{.grad = {out}, .x = {above}, .out = {out}, .function = MapFunction::kRelu});
   }
 
   void reduce(const View& x, Reduction reduction, int64_t place) {

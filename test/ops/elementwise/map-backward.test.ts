@@ -81,6 +81,17 @@ describe.each(devices)('mapBackward on %s', (kind) => {
     expect(await slopes('soft_threshold', [1, -0.5, -2, NaN], [1])).toEqual([0, 0, NaN, 0]);
   });
 
+  it('has slopes of tanh whose exponential alone would be subnormal', async () => {
+    const [x, grad] = [
+      [354.25965088169323, -360, 400, 1],
+      [0.41, 1e20, 1e60, 3],
+    ] as const;
+    const of = [tensorOf(device, grad, [4], 'f64'), tensorOf(device, x, [4], 'f64')] as const;
+    ops.mapBackward(device, { grad: [of[0]], x: [of[1]], out: [of[0]], function: 'tanh' });
+    const want = x.map((v, i) => (grad[i]! / Math.cosh(v)) * (1 / Math.cosh(v)));
+    expectClose(await valuesOf(of[0]), want, { dtype: 'f64', ulps: 16 });
+  });
+
   it('ends at 0 and 1 for silu, sigmoid and tanh', async () => {
     for (const dtype of ['f32', 'f64'] as const) {
       const slopes = async (word: Word) => {

@@ -145,7 +145,9 @@ describe.each(devices)('conv2d on %s', (kind) => {
             Math.max(...(await valuesOf(t)).map((y, i) => Math.abs(y - expected[i]!) / terms[i]!));
           const [error, other] = [await worst(own), await worst(direct)];
           expect(error, name).toBeLessThan(2e-6);
-          if (kind === 'cpu') expect(error, name).toBeLessThanOrEqual(other);
+          // Products that are not fused with their sums are rounded, and Winograd's way has more of them.
+          const most = device.info.isa === 'portable' ? 1.1 * other : other;
+          if (kind === 'cpu') expect(error, name).toBeLessThanOrEqual(most);
         }
       }
     },

@@ -99,6 +99,16 @@ describe.each(devices)('odiceSlopes on %s', (kind) => {
     }
   });
 
+  it('held exponents are counted beside a residual that is no number', async () => {
+    const at = (...values: number[]) => tensorOf(device, values, [values.length], 'f64');
+    const all = fields(device, 3, 'f64');
+    const given = { ...all, now: at(-90, Number.NaN, 0), next: at(0, 90, Number.NaN), targetNow: at(0, 0, -90) };
+    ops.odiceSlopes(device, { ...given, rewards: at(0, 0, 0), done: at(1, 1, 1), targetNext: at(0, 0, 0), dual: 'reverse_kl' }); // biome-ignore format: one line
+    expect((await valuesOf(all.sums))[3]).toBe(1);
+    ops.odiceSlopes(device, { ...given, rewards: at(0, 0, 0), done: at(1, 0, 1), targetNext: at(0, 0, 0), dual: 'reverse_kl' }); // biome-ignore format: one line
+    expect((await valuesOf(all.sums))[3]).toBe(2);
+  });
+
   it('refuses what does not fit', () => {
     const good = fields(device, 2, 'f32');
     const code = (other: object) => thrownBy(() => ops.odiceSlopes(device, { ...good, ...other })).code;

@@ -34,7 +34,8 @@ struct CachedHead {
           h.scale * InnerProduct{place(i) + head * h.size, 1, key(int64_t(j)), room, h.size}.sum();
     const std::vector<double> p = softmax(s.data(), seen);
     for (size_t j = 0; j < p.size(); ++j) {
-      const double weight = faint(op.qkv.dtype, p[j]);
+      // Scores are off, so that a weight may be below the normal numbers that is not by itself.
+      const double weight = 2 * faint(op.qkv.dtype, p[j] / 2);
       for (int64_t c = 0; c < h.size; ++c) out[c] += weight * value(int64_t(j))[c];
     }
   }

@@ -35,7 +35,7 @@ static void with_slope(const MapBackward& op, Body&& body) {
     case MapFunction::kLog:
       return body([](auto grad, auto x) { return grad / x; });
     case MapFunction::kTanh:
-      return times([](auto x) { return 4 * softplus_curvature_of(2 * x); });
+      return body([](auto grad, auto x) { return grad * sech_of(x) * sech_of(x); });
     case MapFunction::kSigmoid:
     case MapFunction::kSoftplusDerivative:
       return times([](auto x) { return softplus_curvature_of(x); });

@@ -18,6 +18,11 @@ struct SlopeOfWord {
     const double e = exp_of_negative(-fabs(x));
     return e / ((1 + e) * (1 + e));
   }
+  // 1 / cosh x; its square is the slope of tanh.
+  __device__ static double sech(double x) {
+    const double e = exp_of_negative(-fabs(x));
+    return 2 * e / (1 + e * e);
+  }
   __device__ static double silu_slope(double x) {
     constexpr double kFarthest = 750;
     const double v = x < -kFarthest ? -kFarthest : x > kFarthest ? kFarthest : x;
@@ -45,8 +50,6 @@ struct SlopeOfWord {
         return exp(x);
       case MapFunction::kLog:
         return 1 / x;
-      case MapFunction::kTanh:
-        return 4 * curvature(2 * x);
       case MapFunction::kSoftplus:
         return sigmoid(x);
       case MapFunction::kSoftplusSecondDerivative:
@@ -67,6 +70,10 @@ struct GradTimesWord {
   template <class T>
   __device__ T operator()(T grad, T x) const {
     if (is_choice) return slope.passes(double(x)) ? grad : T(0);
+    if (slope.function == MapFunction::kTanh) {
+      const double sech = SlopeOfWord::sech(double(x));
+      return T(double(grad) * sech * sech);
+    }
     return T(double(grad) * slope(double(x)));
   }
 };
