@@ -71,12 +71,17 @@ export async function cg<D extends Dtype>(
   const precondition = async (): Promise<void> => {
     if (preconditioner) await system.apply(residual, step, preconditioner, 'preconditioner');
   };
-  const [curvature, descent, length, numbers] = [
-    system.scalars(1),
-    system.scalars(1),
-    system.scalars(1),
-    system.scalars(6),
-  ];
+  // What an iteration reads: its curvature, the descent of a new direction, and products behind the step. Those that
+  // only a preconditioner or rounding asks for stand behind.
+  const products: (readonly [Tensor, Tensor])[] = [[residual, residual]];
+  if (preconditioner) products.push([residual, step], [product, step]);
+  if (rounding > 0) products.push([direction, direction], [x, direction], [x, x]);
+  const [length, numbers] = [system.scalars(1), system.scalars(2 + products.length)];
+  using curvature = numbers.rows(0, 1);
+  using ofNew = numbers.rows(1, 2);
+  using behind = numbers.rows(2);
+  using ofNext = behind.rows(preconditioner ? 1 : 0, preconditioner ? 2 : 1);
+  let before = 0;
   let dropped = 0;
   const end = (status: SolverStatus, norm: number): CgResult<D> => ({
     ...system.result(status, norm),
@@ -104,37 +109,37 @@ export async function cg<D extends Dtype>(
     if (isNew) {
       await precondition();
       vectors.copy(queue, step, direction);
-      vectors.dot(queue, residual, step, descent);
+      vectors.dot(queue, residual, step, ofNew);
     }
     await system.apply(direction, product);
     vectors.dot(queue, direction, product, curvature);
-    vectors.divide(queue, descent, curvature, length);
+    vectors.divide(queue, isNew ? ofNew : ofNext, curvature, length);
     vectors.axpy(queue, [-1, length], product, residual);
     await precondition();
-    vectors.dots(queue, [[residual, residual], [residual, step], [product, step], [direction, direction], [x, direction], [x, x]], numbers); // biome-ignore format: one line
-    const [[bend], [before], [squared, after, along, width, across, inner]] = await task.readAll(
-      curvature,
-      descent,
-      numbers,
-    );
+    vectors.dots(queue, products, behind);
+    const [bend, start, ...values] = (await task.read(numbers)) as unknown as [number, number, number];
+    const [squared] = values;
+    const [after, along] = preconditioner ? (values.slice(1, 3) as [number, number]) : [squared, 0];
+    const [width, across, inner] = values.slice(-3) as [number, number, number];
+    if (isNew) before = start;
     system.iterations += 1;
-    if (!(bend! + before! < Infinity)) system.check(bend! + before!);
-    if (rounding > 0 && bend! <= 4 * rounding * width!) {
-      dropped += Math.abs(before!) / Math.sqrt(width!);
-      system.lose(-before! / width!, direction);
+    if (!(bend + before < Infinity)) system.check(bend + before);
+    if (rounding > 0 && bend <= 4 * rounding * width) {
+      dropped += Math.abs(before) / Math.sqrt(width);
+      system.lose(-before / width, direction);
       norm = await system.evaluate();
       [verified, isExact, isNew] = [norm, true, true];
       continue;
     }
-    if (!(before! > 0 && bend! > 0)) return end('breakdown', await system.evaluate());
-    const taken = before! / bend!;
+    if (!(before > 0 && bend > 0)) return end('breakdown', await system.evaluate());
+    const taken = before / bend;
     vectors.axpy(queue, taken, direction, x);
-    sizeOfX = Math.sqrt(Math.max(0, inner! + taken * (2 * across! + taken * width!)));
+    if (rounding > 0) sizeOfX = Math.sqrt(Math.max(0, inner + taken * (2 * across + taken * width)));
     // Polak and Ribière: the change of the residual is −length · product.
-    const share = preconditioner ? -along! / bend! : after! / before!;
+    const share = preconditioner ? -along / bend : after / before;
     vectors.combine(queue, direction, [1, step], [share, direction]);
-    vectors.dot(queue, residual, step, descent);
-    norm = Math.sqrt(squared!);
+    before = after;
+    norm = Math.sqrt(squared);
     system.check(norm);
     [isNew, isExact] = [false, false];
     system.tell(norm);
