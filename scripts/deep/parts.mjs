@@ -6,13 +6,16 @@ import { allOrders, products } from '../jobs/orders.mjs';
 import { interpretation, jobsOf as ptxOf } from '../jobs/ptx.mjs';
 import { step } from '../jobs/step.mjs';
 
-/** A goal at its deep size, in as many sittings as it takes. */
-const goal = (name, slices = 1, env = {}) =>
+/** A part in as many sittings as it takes. */
+const sittings = (name, slices) =>
   Array.from({ length: slices }, (_, i) => ({
     name: slices === 1 ? name : `${name} ${i + 1}/${slices}`,
-    run: `bash scripts/run.sh goal ${name}`,
-    env: { ORTHOKIT_DEEP: '1', ORTHOKIT_DEEP_SLICE: `${i + 1}/${slices}`, ...env },
+    env: { ORTHOKIT_DEEP: '1', ORTHOKIT_DEEP_SLICE: `${i + 1}/${slices}` },
   }));
+
+/** A goal at its deep size. */
+const goal = (name, slices = 1) =>
+  sittings(name, slices).map((sitting) => ({ ...sitting, run: `bash scripts/run.sh goal ${name}` }));
 
 const commands = (...list) => list.join(' && ');
 
@@ -31,7 +34,7 @@ const goals = [
   goal('R12', 2),
   goal('R13', 4),
   goal('R14'),
-  goal('R15'),
+  goal('R15', 3),
   goal('R16', 3),
   goal('R17', 2),
   goal('R18', 8),
@@ -93,11 +96,12 @@ const versions = releaseVersions.map((version) => ({
   ),
 }));
 
-const workers = releaseVersions.map((version) => ({
-  name: `R15 on Node.js ${version}`,
-  run: commands(step(`install_node ${version}`), step(`vitest_on_node ${version} test/soak/workers`)),
-  env: { ORTHOKIT_DEEP: '1' },
-}));
+const workers = releaseVersions.flatMap((version) =>
+  sittings(`R15 on Node.js ${version}`, 3).map((sitting) => ({
+    ...sitting,
+    run: commands(step(`install_node ${version}`), step(`vitest_on_node ${version} test/soak/workers`)),
+  })),
+);
 
 const architectures = [80, 90].map((architecture) => ({
   name: `PTX for sm_${architecture}`,
