@@ -23,7 +23,7 @@ interface Means {
   readonly owned: Owned<Tensor>;
   readonly like: { readonly x: Tensor; readonly theta: Tensor };
   readonly problem: MaidProblem;
-  ask(name: string, lent: readonly Tensor[], run: () => void | Promise<void>): Promise<void>;
+  ask(name: string, lent: readonly Tensor[], run: () => void | Promise<void>): Promise<void> | undefined;
 }
 
 /** Those that were given, and for the others the largest ones that points near those of the run have shown. */

@@ -1,4 +1,4 @@
-import { callback, checkFinite } from '../core/callbacks.ts';
+import { called, checkFinite } from '../core/callbacks.ts';
 import { epsilonOf } from '../core/dtypes.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import type { LinearOperator } from '../core/operator.ts';
@@ -64,8 +64,10 @@ export class MaidRun {
   #there: Point;
   #q: Tensor;
   readonly #p: Tensor;
+  /** The value of the upper function, and a square: views of both. */
+  readonly #numbers: Tensor<'f64'>;
   readonly #value: Tensor<'f64'>;
-  readonly #squares: Tensor<'f64'>;
+  readonly #square: Tensor<'f64'>;
   /** Accuracies asked for, which those of the present point are no worse than. */
   #eps: number;
   #delta: number;
@@ -105,8 +107,9 @@ export class MaidRun {
     [this.#here, this.#there] = [point(), point()];
     this.#q = owned.add(Tensor.zeros(x0.device, [x0.size], { dtype: x0.dtype as 'f32' | 'f64' }));
     this.#p = like(theta);
-    this.#value = owned.add(vectors.scalar(task.device));
-    this.#squares = owned.add(new Tensor(task.device, [2], 'f64'));
+    this.#numbers = owned.add(new Tensor(task.device, [2], 'f64'));
+    this.#value = owned.add(this.#numbers.rows(0, 1));
+    this.#square = owned.add(this.#numbers.rows(1, 2));
     this.#descent = new StronglyConvexDescent(task, [x0], owned);
     this.#constants = new MaidConstants(settings, problem.upper.lipschitz, {
       task,
@@ -234,8 +237,8 @@ export class MaidRun {
       await this.#ask('lower.jacobianTransposed', lent, () =>
         this.#problem.lower.jacobianTransposed(here.x, here.theta, q, this.#p),
       );
-      vectors.dots(this.#task.queue, [[this.#p, this.#p]], this.#value);
-      const norm = Math.sqrt((await this.#task.read(this.#value))[0]!);
+      vectors.dot(this.#task.queue, this.#p, this.#p, this.#square);
+      const norm = Math.sqrt((await this.#task.read(this.#square))[0]!);
       checkFinite(this.#named('lower.jacobianTransposed'), norm);
       this.#gradNorm = norm;
       // p is the gradient with the other sign up to here.
@@ -286,9 +289,9 @@ export class MaidRun {
     const { status, error } = await this.#descent.run({
       params: [x],
       named,
-      gradient: async ([out]) => {
+      gradient: ([out]) => {
         this.#lowerCalls += 1;
-        await this.#ask('lower.gradient', [x, theta, out!], () => this.#problem.lower.gradient(x, theta, out!));
+        return this.#ask('lower.gradient', [x, theta, out!], () => this.#problem.lower.gradient(x, theta, out!));
       },
       mu,
       lipschitz,
@@ -314,12 +317,8 @@ export class MaidRun {
     const { x, gradient } = point;
     await this.#ask('upper.value', [x, this.#value], () => upper.value(x, this.#value));
     await this.#ask('upper.gradient', [x, gradient], () => upper.gradient(x, gradient));
-    using square = this.#squares.rows(0, 1);
-    vectors.dot(this.#task.queue, gradient, gradient, square);
-    const [[value], [squared]] = (await this.#task.readAll(this.#value, this.#squares)) as unknown as [
-      [number],
-      [number],
-    ];
+    vectors.dot(this.#task.queue, gradient, gradient, this.#square);
+    const [value, squared] = (await this.#task.read(this.#numbers)) as unknown as [number, number];
     point.value = value;
     point.gradNorm = Math.sqrt(squared);
     if (isTrial) return;
@@ -345,17 +344,28 @@ export class MaidRun {
     const left = maxCg - this.#cgCalls;
     if (left <= 0) throw new Ended('budget');
     let failure: unknown;
-    const apply = async (v: Tensor, out: Tensor): Promise<void> => {
-      using direction = v.reshape(x.shape);
-      using product = out.reshape(x.shape);
+    const apply = (v: Tensor, out: Tensor): Promise<void> | undefined => {
+      const [direction, product] = [v.reshape(x.shape), out.reshape(x.shape)];
+      const end = (): void => {
+        direction.dispose();
+        product.dispose();
+      };
+      const fail = (error: unknown): never => {
+        failure = error;
+        throw error;
+      };
+      let wait: Promise<void> | undefined;
       try {
-        await this.#ask('lower.hessianProduct', [x, theta, v, out, direction, product], () =>
+        wait = this.#ask('lower.hessianProduct', [x, theta, v, out, direction, product], () =>
           this.#problem.lower.hessianProduct(x, theta, direction, product),
         );
       } catch (error) {
-        failure = error;
-        throw error;
+        end();
+        fail(error);
       }
+      if (wait) return wait.catch(fail).finally(end);
+      end();
+      return undefined;
     };
     const operator: LinearOperator = { device, dtype, shape: [n, n], apply };
     using b = gradient.reshape([n]);
@@ -402,7 +412,8 @@ export class MaidRun {
     return `${this.#where}: ${name} of iteration ${this.#history.length + 1}`;
   }
 
-  #ask(name: string, lent: readonly Tensor[], run: () => void | Promise<void>): Promise<void> {
-    return callback(this.#task as Task<never>, this.#named(name), [...this.#lent, ...lent], run);
+  /** Undefined where the function gives no promise. */
+  #ask(name: string, lent: readonly Tensor[], run: () => void | Promise<void>): Promise<void> | undefined {
+    return called(this.#named(name), [...this.#lent, ...lent], run, this.#task as Task<never>);
   }
 }

@@ -14,37 +14,49 @@ export async function callback(
   lent: readonly Tensor[],
   call: () => void | Promise<void>,
 ): Promise<void> {
-  task?.check();
-  try {
-    const done = call();
-    if (done !== undefined) await (task ? task.wait(Promise.resolve(done)) : done);
-  } catch (error) {
-    task?.check();
-    throw failed(name, error);
-  }
-  checkLent(name, lent);
-  task?.check();
+  const wait = called(name, lent, call, task);
+  if (wait) await wait;
 }
 
 /**
- * Calls as `callback` does, without a task. Undefined once the call is over: a function that queues and gives no
- * promise costs no turn of the queue of promises, `const wait = called(…); if (wait) await wait;`.
+ * The same. Undefined once the call is over: a function that queues and gives no promise costs no turn of the queue of
+ * promises, `const wait = called(…); if (wait) await wait;`.
  * @throws what the function throws before it gives a promise, as `callback`
  */
 export function called(
   name: string,
   lent: readonly Tensor[],
   call: () => void | Promise<void>,
+  task?: Task<never>,
 ): Promise<void> | undefined {
+  task?.check();
   let done: void | Promise<void>;
   try {
     done = call();
   } catch (error) {
+    task?.check();
     throw failed(name, error);
   }
-  if (done !== undefined) return callback(undefined, name, lent, () => done);
+  if (done !== undefined) return settled(name, lent, done, task);
   checkLent(name, lent);
+  task?.check();
   return undefined;
+}
+
+async function settled(
+  name: string,
+  lent: readonly Tensor[],
+  done: Promise<void>,
+  task: Task<never> | undefined,
+): Promise<void> {
+  try {
+    await (task ? task.wait(Promise.resolve(done)) : done);
+  } catch (error) {
+    task?.check();
+    throw failed(name, error);
+  }
+  checkLent(name, lent);
+  task?.check();
 }
 
 function failed(name: string, error: unknown): OrthokitError {

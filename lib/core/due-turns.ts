@@ -38,6 +38,7 @@ export async function inTurn<T>(promise: Promise<T> | T): Promise<T> {
   try {
     return await promise;
   } finally {
-    await dueTurn();
+    const due = dueTurn();
+    if (due) await due;
   }
 }

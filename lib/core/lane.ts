@@ -27,9 +27,9 @@ export class Lane {
   readonly giveUp = (): void => native.giveUp(this.queue);
 
   /** The elements of a tensor. @throws the signal's reason as soon as it is aborted */
-  async read<D extends Dtype>(tensor: Tensor<D>): Promise<DtypeArrays[D]> {
-    this.#signal?.throwIfAborted();
-    return await abortable(tensor.read(), this.#signal);
+  read<D extends Dtype>(tensor: Tensor<D>): Promise<DtypeArrays[D]> {
+    const signal = this.#signal;
+    return signal?.aborted ? Promise.reject(signal.reason) : abortable(tensor.read(), signal);
   }
 
   /** Waits until the device has caught up. @throws the signal's reason as soon as it is aborted */

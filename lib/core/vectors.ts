@@ -22,6 +22,11 @@ export type Vector<D extends Dtype = Dtype> = Tensor<D> | readonly Tensor<D>[];
 
 const listOf = <D extends Dtype>(x: Vector<D>): readonly Tensor<D>[] => (isTensor(x) ? [x as Tensor<D>] : x);
 
+function append(x: Vector, to: Tensor[]): void {
+  if (isTensor(x)) to.push(x);
+  else for (const one of x as readonly Tensor[]) to.push(one);
+}
+
 /** A scalar whose element is not set. */
 export const scalar = (device: Device): Tensor<'f64'> => new Tensor(device, [1], 'f64');
 
@@ -40,8 +45,12 @@ export function like<D extends Dtype>(x: Vector<D>, owned: Owned): readonly Tens
 
 /** outₖ = Σ xᵢ yᵢ over all elements of the k-th pair, in f64. */
 export function dots(queue: Device, pairs: readonly (readonly [Vector, Vector])[], out: Tensor): void {
-  const x = pairs.flatMap(([first]) => listOf(first));
-  const y = pairs.flatMap(([, second]) => listOf(second));
+  const x: Tensor[] = [];
+  const y: Tensor[] = [];
+  for (const [first, second] of pairs) {
+    append(first, x);
+    append(second, y);
+  }
   if (x.length === pairs.length) {
     dotsOf(queue, { x, y, out });
     return;
@@ -88,8 +97,7 @@ function fieldsOf(some: readonly Term[]): { terms: Tensor[]; coefficients: Facto
   const terms: Tensor[] = [];
   const coefficients: Factor[] = [];
   for (const [factor, x] of some) {
-    if (isTensor(x)) terms.push(x);
-    else for (const one of x as readonly Tensor[]) terms.push(one);
+    append(x, terms);
     coefficients.push(factor);
   }
   return { terms, coefficients };

@@ -68,9 +68,8 @@ export async function cg<D extends Dtype>(
   const { queue } = task;
   const [direction, product] = [system.vector(), system.vector()];
   const step = preconditioner ? system.vector() : residual;
-  const precondition = async (): Promise<void> => {
-    if (preconditioner) await system.apply(residual, step, preconditioner, 'preconditioner');
-  };
+  const precondition = (): Promise<void> | undefined =>
+    preconditioner && system.apply(residual, step, preconditioner, 'preconditioner');
   // What an iteration reads: its curvature, the descent of a new direction, and products behind the step. Those that
   // only a preconditioner or rounding asks for stand behind.
   const products: (readonly [Tensor, Tensor])[] = [[residual, residual]];
@@ -111,11 +110,12 @@ export async function cg<D extends Dtype>(
       vectors.copy(queue, step, direction);
       vectors.dot(queue, residual, step, ofNew);
     }
-    await system.apply(direction, product);
+    const wait = system.apply(direction, product);
+    if (wait) await wait;
     vectors.dot(queue, direction, product, curvature);
     vectors.divide(queue, isNew ? ofNew : ofNext, curvature, length);
     vectors.axpy(queue, [-1, length], product, residual);
-    await precondition();
+    if (preconditioner) await precondition();
     vectors.dots(queue, products, behind);
     const [bend, start, ...values] = (await task.read(numbers)) as unknown as [number, number, number];
     const [squared] = values;

@@ -1,4 +1,4 @@
-import { callback, checkFinite } from '../core/callbacks.ts';
+import { called, checkFinite } from '../core/callbacks.ts';
 import { epsilonOf } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
 import type { Lane } from '../core/lane.ts';
@@ -60,7 +60,7 @@ export interface FistaStronglyConvexResult {
 export interface StronglyConvexProblem {
   readonly params: readonly Tensor[];
   /** Queues the gradient at the parameters. */
-  gradient(out: readonly Tensor[]): Promise<void>;
+  gradient(out: readonly Tensor[]): Promise<void> | undefined;
   /** Begins the messages about it. */
   readonly named: string;
   readonly mu: number;
@@ -128,7 +128,7 @@ export async function fistaStronglyConvex(
       params,
       named,
       gradient: (out) =>
-        callback(task as Task<never>, named, [...params, ...out], () => oracle.gradient(out, undefined, sample)),
+        called(named, [...params, ...out], () => oracle.gradient(out, undefined, sample), task as Task<never>),
       tell: (progress) => task.report(progress),
     });
   } catch (error) {
@@ -161,7 +161,8 @@ export class StronglyConvexDescent {
     let [iterations, untilTest, momentum, first] = [0, 0, 1, Infinity];
     vectors.copy(queue, params, this.#last);
     for (;;) {
-      await problem.gradient(this.#gradient);
+      const wait = problem.gradient(this.#gradient);
+      if (wait) await wait;
       if (untilTest === 0 || iterations === maxIterations) {
         const { norm, size } = await this.#measure(params);
         if (problem.mayLeave && !Number.isFinite(norm + size))

@@ -1,6 +1,6 @@
 // Systems A x = b of an operator: what their methods share of options, checks and results.
 
-import { callback, checkNumber } from '../core/callbacks.ts';
+import { called, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import type { Dtype } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
@@ -93,6 +93,8 @@ export class System<D extends Dtype> {
   readonly #owned = new Owned<Tensor>();
   readonly #history: number[] | undefined;
   #isUnsure: boolean;
+  /** Of the residual and of b. */
+  readonly #squares: Tensor<'f64'>;
 
   constructor(where: string, operator: LinearOperator, b: Tensor<D>, options: SystemSettings) {
     checkOperator(where, 'operator', operator, true);
@@ -111,6 +113,7 @@ export class System<D extends Dtype> {
     try {
       this.x = this.vector();
       this.residual = this.vector();
+      this.#squares = this.scalars(2);
       if (options.x0) vectors.copy(this.task.queue, options.x0, this.x);
       else ops.fill(this.task.queue, { x: [this.x] });
     } catch (error) {
@@ -126,9 +129,15 @@ export class System<D extends Dtype> {
     return this.#owned.add(new Tensor(this.#operator.device, [count], 'f64'));
   }
 
-  /** out = A x */
-  apply(x: Tensor, out: Tensor, operator: LinearOperator = this.#operator, name = 'operator'): Promise<void> {
-    return callback(this.task as Task<never>, `${this.#where}: ${name}.apply`, [x, out], () => operator.apply(x, out));
+  /** out = A x. Undefined where the operator gives no promise. */
+  apply(
+    x: Tensor,
+    out: Tensor,
+    operator: LinearOperator = this.#operator,
+    name = 'operator',
+  ): Promise<void> | undefined {
+    const call = () => operator.apply(x, out);
+    return called(`${this.#where}: ${name}.apply`, [x, out], call, this.task as Task<never>);
   }
 
   /** residual = b − A x; resolves to its norm. */
@@ -138,9 +147,8 @@ export class System<D extends Dtype> {
     this.#isUnsure = false;
     await this.apply(this.x, this.residual);
     vectors.combine(queue, this.residual, [-1, this.residual], [1, this.#b]);
-    using squares = new Tensor(this.#b.device, [2], 'f64');
-    vectors.dots(queue, [[this.residual, this.residual], [this.#b, this.#b]], squares); // biome-ignore format: one line
-    const [norm, size] = [...(await this.task.read(squares))].map(Math.sqrt) as [number, number];
+    vectors.dots(queue, [[this.residual, this.residual], [this.#b, this.#b]], this.#squares); // biome-ignore format: one line
+    const [norm, size] = [...(await this.task.read(this.#squares))].map(Math.sqrt) as [number, number];
     if (!(size < Infinity)) throw refusal(this.#where, 'b', 'be finite', `${size} for its norm`);
     this.check(norm);
     if (this.#isWhole) this.size = size;
