@@ -70,7 +70,7 @@ export async function cg<D extends Dtype>(
   const step = preconditioner ? system.vector() : residual;
   const precondition = (): Promise<void> | undefined =>
     preconditioner && system.apply(residual, step, preconditioner, 'preconditioner');
-  // What an iteration reads: its curvature, the descent of a new direction, and products behind the step. Those that
+  // Numbers of an iteration: its curvature, the descent of a new direction, and products behind the step. Those that
   // only a preconditioner or rounding asks for stand behind.
   const products: (readonly [Tensor, Tensor])[] = [[residual, residual]];
   if (preconditioner) products.push([residual, step], [product, step]);

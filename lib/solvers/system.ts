@@ -93,7 +93,7 @@ export class System<D extends Dtype> {
   readonly #owned = new Owned<Tensor>();
   readonly #history: number[] | undefined;
   #isUnsure: boolean;
-  /** Of the residual and of b. */
+  /** Squares of the residual and of b. */
   readonly #squares: Tensor<'f64'>;
 
   constructor(where: string, operator: LinearOperator, b: Tensor<D>, options: SystemSettings) {
