@@ -12,6 +12,10 @@ const matrix = (...fields) => fields.map((field) => `${field}=f32[8192x1024]`);
 const square = (...fields) => fields.map((field) => `${field}=f32[1024x1024]`);
 const masses = (n) => [`rowMass=f64[${n}]`, `columnMass=f64[${n}]`];
 
+const heads = ['out=f32[8x256x512]', 'logSums=f32[8x8x256]', 'heads=8'];
+const images = (...fields) => fields.map((field) => `${field}=f32[32x28x28x64]`);
+const kernels = (field) => [`${field}=f32[64x3x3x64]`, 'padding=1'];
+
 /** A case of orthokit_bench, by its words. */
 const bench = (name, key, words, quick = false) => ({ name, key, bench: words, quick });
 /** orthokit's process by a peer's, in turn. */
@@ -75,6 +79,17 @@ const cases = [
     'gradWeight=f32[1024]',
     'gradBias=f32[1024]',
   ]),
+  bench('attention, 8 heads of 256×64', 'floor', ['attention', 'qkv=f32[8x256x1536]', ...heads], true),
+  bench('attention backward', 'floor', [
+    'attention_backward',
+    'grad=f32[8x256x512]',
+    'qkv=f32[8x256x1536]',
+    'gradQkv=f32[8x256x1536]',
+    ...heads,
+  ]),
+  bench('convolution 3×3, 64 channels', 'floor', ['conv2d', ...images('x', 'out'), ...kernels('kernel')], true),
+  bench('convolution backward by input', 'floor', ['conv2d_backward_input', ...images('grad', 'gradX'), ...kernels('kernel')]), // biome-ignore format: one line
+  bench('convolution backward by kernel', 'floor', ['conv2d_backward_kernel', ...images('grad', 'x'), ...kernels('gradKernel')]), // biome-ignore format: one line
   bench('column sum', 'baseline', ['column_sum', 'x=f32[8192x1024]', 'out=f32[1024]']),
   bench('transpose 4096×4096', 'baseline', ['transpose', 'x=f32[4096x4096]', 'out=f32[4096x4096]'], true),
   bench('random, normal', 'floor', ['random', 'x=f32[8192x1024]', 'seed=1', 'distribution=normal']),
