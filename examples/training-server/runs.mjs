@@ -13,7 +13,6 @@ import { Run } from './runs/run.mjs';
 
 const usage = 'usage: runs.mjs ls [--json] | show <id> | log <id> | export <id> [--format csv|jsonl] [--folder folder]';
 const formats = { csv: csvOf, jsonl: jsonlOf };
-const mostLines = 1_000_000;
 
 /** @param {string} message @returns {never} */
 function refuse(message) {
@@ -25,40 +24,48 @@ const {
   positionals: [command, id, ...more],
   values,
 } = wordsOf();
+if (command === undefined || !['ls', 'show', 'log', 'export'].includes(command) || more.length > 0) refuse(usage);
+if (values.json && command !== 'ls') refuse('--json is for ls');
+if (values.format !== undefined && command !== 'export') refuse('--format is for export');
 const root = path.resolve(values.folder);
-const { runs: names } = await foldersOf(root).catch(() => refuse(`there are no runs in ${root}`));
-
-/** @type {Record<string, () => Promise<Iterable<string> | AsyncIterable<string>>>} */
-const commands = {
-  async ls() {
-    if (id !== undefined) refuse(usage);
-    const found = [];
-    for (const name of names) {
-      try {
-        found.push(view(await Run.open(root, name)));
-      } catch (error) {
-        log('a run cannot be read', { run: name, error: String(error) });
-      }
-    }
-    return values.json ? [`${JSON.stringify(found)}\n`] : tableOf(found);
-  },
-  async show() {
-    return [`${JSON.stringify(view(await asked()), undefined, 2)}\n`];
-  },
-  async log() {
-    return (await logOf(await asked(), mostLines)).map((line) => `${line}\n`);
-  },
-  async export() {
-    if (!Object.hasOwn(formats, values.format))
-      refuse(`--format must be one of ${Object.keys(formats).join(', ')}, got ${values.format}`);
-    return formats[/** @type {keyof typeof formats} */ (values.format)](await asked());
-  },
-};
-if (command === undefined || !Object.hasOwn(commands, command) || more.length > 0) refuse(usage);
-await pipeline(Readable.from(await commands[command]()), process.stdout).catch((error) => {
+const { runs: names } = await foldersOf(root).catch((error) =>
+  refuse(error.code === 'ENOENT' ? `there are no runs in ${root}` : error.message),
+);
+const text = command === 'ls' ? await listed() : partOf(command, await asked());
+await pipeline(Readable.from(text), process.stdout).catch((error) => {
   // Whoever reads may leave early.
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE') return;
+  if (id === undefined) throw error;
+  refuse(`the run ${id} cannot be read: ${error.message}`);
 });
+
+/** All runs that can be read. */
+async function listed() {
+  if (id !== undefined) refuse(usage);
+  const found = [];
+  for (const name of names) {
+    try {
+      found.push(view(await Run.open(root, name)));
+    } catch (error) {
+      log('a run cannot be read', { run: name, error: String(error) });
+    }
+  }
+  return values.json ? [`${JSON.stringify(found)}\n`] : tableOf(found);
+}
+
+/** @param {string} word @param {Run} run @returns {AsyncGenerator<string>} */
+async function* partOf(word, run) {
+  if (word === 'show') yield `${JSON.stringify(view(run), undefined, 2)}\n`;
+  else if (word === 'export') yield* formatOf()(run);
+  else for (const line of await logOf(run, Number.POSITIVE_INFINITY)) yield `${line}\n`;
+}
+
+function formatOf() {
+  const { format = 'csv' } = values;
+  if (!Object.hasOwn(formats, format))
+    refuse(`--format must be one of ${Object.keys(formats).join(', ')}, got ${format}`);
+  return formats[/** @type {keyof typeof formats} */ (format)];
+}
 
 function wordsOf() {
   try {
@@ -67,7 +74,7 @@ function wordsOf() {
       options: {
         folder: { type: 'string', default: standardFolder },
         json: { type: 'boolean', default: false },
-        format: { type: 'string', default: 'csv' },
+        format: { type: 'string' },
       },
     });
   } catch (error) {

@@ -1,3 +1,4 @@
+import { allOrNone } from '../core/all-or-none.ts';
 import { called, checkFinite } from '../core/callbacks.ts';
 import { epsilonOf } from '../core/dtypes.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
@@ -345,7 +346,7 @@ export class MaidRun {
     if (left <= 0) throw new Ended('budget');
     let failure: unknown;
     const apply = (v: Tensor, out: Tensor): Promise<void> | undefined => {
-      const [direction, product] = [v.reshape(x.shape), out.reshape(x.shape)];
+      const [direction, product] = allOrNone(() => v.reshape(x.shape), () => out.reshape(x.shape)); // biome-ignore format: one line
       const end = (): void => {
         direction.dispose();
         product.dispose();

@@ -21,7 +21,7 @@ export async function callback(
 /**
  * The same. Undefined once the call is over: a function that queues and gives no promise costs no turn of the queue of
  * promises, `const wait = called(…); if (wait) await wait;`.
- * @throws what the function throws before it gives a promise, as `callback`
+ * @throws as `callback`, at once where that is before the function gives a promise
  */
 export function called(
   name: string,

@@ -29,7 +29,13 @@ export class Lane {
   /** The elements of a tensor. @throws the signal's reason as soon as it is aborted */
   read<D extends Dtype>(tensor: Tensor<D>): Promise<DtypeArrays[D]> {
     const signal = this.#signal;
-    return signal?.aborted ? Promise.reject(signal.reason) : abortable(tensor.read(), signal);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    // Of several reads that are waited for together none may throw, which would leave those before to nobody.
+    try {
+      return abortable(tensor.read(), signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Waits until the device has caught up. @throws the signal's reason as soon as it is aborted */

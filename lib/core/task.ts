@@ -68,7 +68,7 @@ export class Task<P = never> extends Lane {
   /** The elements of some tensors, whose reads are queued together and waited for once. */
   async readAll<const T extends readonly Tensor[]>(...tensors: T): Promise<Elements<T>> {
     this.check();
-    return (await this.wait(Promise.all(tensors.map((tensor) => tensor.read())))) as Elements<T>;
+    return (await Promise.all(tensors.map((tensor) => this.read(tensor)))) as Elements<T>;
   }
 
   /** Runs steps to their end; others have turns of the event loop between them. */

@@ -106,7 +106,7 @@ export async function cg<D extends Dtype>(
     if (system.iterations >= system.maxIterations)
       return end('max-iterations', isExact ? norm : await system.evaluate());
     if (isNew) {
-      await precondition();
+      if (preconditioner) await precondition();
       vectors.copy(queue, step, direction);
       vectors.dot(queue, residual, step, ofNew);
     }
@@ -117,13 +117,13 @@ export async function cg<D extends Dtype>(
     vectors.axpy(queue, [-1, length], product, residual);
     if (preconditioner) await precondition();
     vectors.dots(queue, products, behind);
-    const [bend, start, ...values] = (await task.read(numbers)) as unknown as [number, number, number];
-    const [squared] = values;
-    const [after, along] = preconditioner ? (values.slice(1, 3) as [number, number]) : [squared, 0];
-    const [width, across, inner] = values.slice(-3) as [number, number, number];
+    const read = [...(await task.read(numbers))];
+    const [bend, start, squared] = read as [number, number, number];
+    const [after, along] = preconditioner ? (read.slice(3, 5) as [number, number]) : [squared, 0];
     if (isNew) before = start;
     system.iterations += 1;
     if (!(bend + before < Infinity)) system.check(bend + before);
+    const [width, across, inner] = rounding > 0 ? (read.slice(-3) as [number, number, number]) : [0, 0, 0];
     if (rounding > 0 && bend <= 4 * rounding * width) {
       dropped += Math.abs(before) / Math.sqrt(width);
       system.lose(-before / width, direction);

@@ -38,6 +38,16 @@ it('tells how far it is', () => {
   expect(told).toEqual([1, 2]);
 });
 
+it('reads of what is gone are rejections, and throw nothing at those before', async () => {
+  using task = new Task(device);
+  const [x, gone] = [1, 2].map(() => Tensor.zeros(device, [1], { dtype: 'f64' })) as [Tensor<'f64'>, Tensor<'f64'>];
+  gone.dispose();
+  const waits = [task.read(x), task.read(gone), task.readAll(x, gone)];
+  const [read, ...rejected] = await Promise.allSettled<unknown>(waits);
+  expect(read!.status).toBe('fulfilled');
+  for (const one of rejected) expect(one).toMatchObject({ status: 'rejected', reason: { code: 'ERR_DISPOSED' } });
+});
+
 describe('that is aborted', () => {
   it('before it begins, does not begin', () => {
     expect(() => new Task(device, { signal: AbortSignal.abort(reason) })).toThrow(reason);

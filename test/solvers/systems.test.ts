@@ -159,6 +159,27 @@ describe.each(devices)('systems on %s', (kind) => {
     expect(await codeOf(cg(operator, b, { rounding: -1 }))).toBe('ERR_ARGUMENT');
   });
 
+  it('cg with the rounding of products and a preconditioner', async () => {
+    const operator = dense(device, diagonal([1, 0.5, 1e-18, 0.25]));
+    const b = vector(device, [1, 1, 1e-3, 1]);
+    const preconditioner = dense(device, diagonal([1, 3, 1, 5]));
+    const { x, status, dropped, residualNorm } = await cg(operator, b, { tol: 1e-12, rounding: 1e-15, preconditioner });
+    expect(status).toBe('converged');
+    expect(residualNorm).toBeLessThan(1e-12);
+    expect(dropped).toBeCloseTo(1e-3 / Math.sqrt(3), 8);
+    const found = await numbers(x);
+    for (const [i, value] of [1, 2, undefined, 4].entries()) if (value) expect(found[i]).toBeCloseTo(value, 8);
+
+    // No residual is small enough: iterations begin anew from the exact one until rounding hides what is left.
+    const a = laplacian(40);
+    const want = Array.from({ length: 40 }, (_, i) => Math.sin(i));
+    const right = vector(device, times(a, want));
+    const inverse = dense(device, diagonal(new Array(40).fill(0.5)));
+    const exact = await cg(dense(device, a), right, { tol: 1e-15, preconditioner: inverse });
+    expect(['at-precision', 'converged']).toContain(exact.status);
+    expect(await error(exact.x, want)).toBeLessThan(1e-11);
+  });
+
   it('tells an adjoint from what is none', async () => {
     const operator = dense(device, [[1, 2, 3], [4, 5, 6]]); // biome-ignore format: one line
     expect(await checkAdjoint(operator)).toBeLessThan(1e-15);

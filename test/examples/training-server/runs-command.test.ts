@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Server } from './server.ts';
 
 const script = path.join(import.meta.dirname, '..', '..', '..', 'examples', 'training-server', 'runs.mjs');
+// Later tests read what the first one has left.
 const server = new Server();
 beforeAll(() => server.start());
 afterAll(() => server.dispose());
@@ -44,7 +45,10 @@ it('says what the server says, beside it and after a kill', async () => {
 
 it('a run that somebody has damaged is named, and the others are told', () => {
   const [first, second] = readdirSync(path.join(state, 'runs')).sort() as [string, string];
-  writeFileSync(path.join(state, 'runs', second, 'manifest.json'), '{');
+  const manifest = path.join(state, 'runs', second, 'manifest.json');
+  writeFileSync(manifest, '{"version":1,"summary":{}}');
+  expect(runs('show', second)).toMatchObject({ status: 2, stderr: expect.stringContaining('cannot be read') });
+  writeFileSync(manifest, '{');
   const { stdout, stderr, status } = runs('ls', '--json');
   expect(JSON.parse(stdout).map(({ id }: { id: string }) => id)).toEqual([first]);
   expect(stderr).toContain(`"message":"a run cannot be read","run":"${second}"`);
@@ -70,6 +74,8 @@ it.each([
   [['show', 'a', 'b'], /usage: /],
   [['show', 'nobody'], /there is no run nobody in /],
   [['ls', '--what'], /Unknown option '--what'/],
+  [['show', 'nobody', '--json'], /--json is for ls/],
+  [['ls', '--format', 'csv'], /--format is for export/],
 ])('%j is refused', (words, message) => {
   expect(runs(...words)).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(message) });
 });

@@ -22,7 +22,9 @@ static long double slope_of(const MapBackward& op, Dtype dtype, double x) {
     case MapFunction::kLog:
       return 1 / x;
     case MapFunction::kTanh:
-      return 1 / std::pow(std::cosh(static_cast<long double>(x)), 2);
+      return std::abs(x) > -math::kLeastExponent
+                 ? 0
+                 : 1 / std::pow(std::cosh(static_cast<long double>(x)), 2);
     case MapFunction::kSoftplus:
       return sigmoid;
     case MapFunction::kSigmoid:

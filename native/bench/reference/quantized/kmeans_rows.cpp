@@ -88,7 +88,7 @@ static std::vector<double> terms_of(const KmeansRows& op, std::string_view) {
   set_codebooks(op, Tie::kLast, last.data());
   for (size_t j = 0; j < terms.size(); ++j)
     if (const double apart = std::abs(last[j] - values(op.codebooks)[j]); apart > 0)
-      terms[j] += apart * 0x1p24;
+      terms[j] += apart * 0x1p22;
   return terms;
 }
 ORTHOKIT_SOME_TERMS(KmeansRows, terms_of);

@@ -35,7 +35,10 @@ static void with_slope(const MapBackward& op, Body&& body) {
     case MapFunction::kLog:
       return body([](auto grad, auto x) { return grad / x; });
     case MapFunction::kTanh:
-      return body([](auto grad, auto x) { return grad * sech_of(x) * sech_of(x); });
+      return body([](auto grad, auto x) {
+        const auto sech = sech_of(x);
+        return grad * sech * sech;
+      });
     case MapFunction::kSigmoid:
     case MapFunction::kSoftplusDerivative:
       return times([](auto x) { return softplus_curvature_of(x); });
