@@ -210,10 +210,15 @@ describe.each(onlyCpu)('MatrixSensing', () => {
       await whole.run(16);
       const controller = new AbortController();
       const abort = (): void => controller.abort(new Error('enough'));
+      /** Once the work of balancing is queued, and before the event loop turns, by which its end would be known. */
+      const abortWithinTurn = async (): Promise<void> => {
+        for (let i = 0; i < 50; i++) await undefined;
+        abort();
+      };
       const waitFor = Task.prototype.waitFor;
       const spy = vi.spyOn(Task.prototype, 'waitFor').mockImplementation(async function (this: Task, promise) {
         const made = await waitFor.call(this, promise);
-        if (moment === 'while they are balanced') setImmediate(abort);
+        if (moment === 'while they are balanced') void abortWithinTurn();
         return made as never;
       });
       try {
