@@ -14,6 +14,7 @@ import {
   type TransportResult,
   transportBatch,
 } from '../../lib/index.ts';
+import { workTime } from '../support/processor.ts';
 import { settledMemory } from '../support/settled.ts';
 import { numbers } from '../support/transport.ts';
 
@@ -184,13 +185,16 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
     return all.map(({ buffer }) => new Uint8Array(buffer as ArrayBuffer));
   };
   beforeAll(async () => {
-    large = await solversOf(3000, [2000, 2000]);
+    large = await solversOf(8000, [4000, 4000]);
     bytes = await read();
   });
   afterAll(() => (heard.by = undefined));
 
-  /** Aborts a call when the operation has run for some milliseconds; how long the device then was busy. At its end: how long it took. */
-  async function abortedIn(call: (signal: AbortSignal) => Promise<void>, name: Op, at: number): Promise<number> {
+  /**
+   * Aborts a call when the operation has run for some milliseconds, or at its end: how long it ran until then, and how
+   * much was done in that time and afterwards.
+   */
+  async function abortedIn(call: (signal: AbortSignal) => Promise<void>, name: Op, at: number) {
     const controller = new AbortController();
     const begun = new Promise<void>((resolve) => {
       heard.by = (op) => {
@@ -208,16 +212,15 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
     );
     await Promise.race([begun, ended]);
     expect(isWhole, `${name} is not called`).toBe(false);
-    const start = performance.now();
+    const [start, before] = [performance.now(), workTime()];
     if (at < Infinity) await new Promise((resolve) => setTimeout(resolve, at));
     else await device.synchronize();
-    const aborted = performance.now();
+    const [ms, work] = [performance.now() - start, workTime() - before];
     controller.abort();
     await ended;
     await device.synchronize();
-    if (at === Infinity) return aborted - start;
     // One that ended before the timer came tells nothing.
-    return isWhole ? Infinity : performance.now() - aborted;
+    return { ms, work, after: isWhole ? Infinity : workTime() - before - work };
   }
 
   const cases: [string, Op][] = [
@@ -231,10 +234,11 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
     const call = large.calls[name]!;
     const { live } = await settledMemory(device);
     const shares: number[] = [];
-    // The machine may take its time from some of them.
+    // A timer may come late.
     while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {
       const whole = await abortedIn(call, op, Infinity);
-      shares.push((await abortedIn(call, op, whole / 4)) / whole);
+      const part = await abortedIn(call, op, whole.ms / 4);
+      shares.push(part.after / whole.work);
     }
     expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
     expect(device.info.memory.live).toBe(live);
@@ -268,19 +272,19 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
       isOver = true;
     };
     const shares: number[] = [];
-    // The machine may take its time from some of them; one that ended before the timer came tells nothing.
+    // A timer may come late; one that ended before it came tells nothing.
     while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {
-      const start = performance.now();
+      const [start, begun] = [performance.now(), workTime()];
       await run();
-      const whole = performance.now() - start;
+      const [whole, work] = [performance.now() - start, workTime() - begun];
       const controller = new AbortController();
       const ended = run(controller);
       await new Promise((resolve) => setTimeout(resolve, whole / 4));
       const wasOver = isOver;
-      const aborted = performance.now();
+      const aborted = workTime();
       controller.abort();
       await ended;
-      shares.push(wasOver ? Infinity : (performance.now() - aborted) / whole);
+      shares.push(wasOver ? Infinity : (workTime() - aborted) / work);
     }
     expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
   });

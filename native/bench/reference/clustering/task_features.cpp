@@ -27,10 +27,14 @@ static void task_features(const TaskFeatures& op) {
                         other = query / std::max<int64_t>(1, queries);
       const bool is_centred = op.lengths == RowLengths::kOwn;
       const long double center = !is_centred ? 0 : supports > 0 ? own : other;
-      const long double shift = op.shift == QueryShift::kMeans ? own - other : 0;
+      // Queries are given about the mean that they are moved to: it never counts, whatever it is.
+      const bool cancels = is_centred && supports > 0;
+      const long double moved = op.shift != QueryShift::kMeans ? -center
+                                : cancels                      ? -other
+                                                               : own - other - center;
       values(op.center)[t * columns + j] = double(center);
       for (int64_t i = 0; i < rows; ++i)
-        x[i * columns + j] += double((i < supports ? 0 : shift) - center);
+        x[i * columns + j] += double(i < supports ? -center : moved);
     }
   }
 }
