@@ -164,6 +164,49 @@ struct PlainRound {
     for (int64_t j = 0; j < n; ++j) degree += w[size_t(row * n + j)];
     return share > 0 ? share * (1 - std::log(share) + op.lambda * degree * double(op.steps())) : 0;
   }
+  // Where rows may go to either of two clusters, each step makes what rounding has changed larger,
+  // by how much depends on all of them: the same steps show it, with costs changed by kChange of
+  // what their rounding is of, and shares after each step, up or down as a hash says.
+  static constexpr double kChange = 0x1p-33;
+  static constexpr int kChanges = 4;
+  struct ChangedSteps {
+    Costs costs;
+    Numbers z;
+    uint64_t next;
+    double change() {
+      next = next * 6364136223846793005 + 1442695040888963407;
+      return next >> 63 ? kChange : -kChange;
+    }
+    ChangedSteps(const Costs& a, const Numbers& z, int number)
+        : costs(a), z(z), next(uint64_t(number)) {
+      for (size_t i = 0; i < z.size(); ++i) costs.values[i] += costs.terms[i] * change();
+    }
+    void step(const PlainRound& round) {
+      z = round.assigned(costs.values, round.smoothed(z));
+      for (double& share : z) share *= 1 + change();
+    }
+  };
+  // 0 where a change leaves the range: then nothing is known of it.
+  static double difference(double changed, double value) {
+    const double d = std::abs(changed - value);
+    return std::isnan(d) ? 0 : d;
+  }
+  // What the relative rounding of a share is of.
+  static double drift_of(const std::vector<ChangedSteps>& all, const Numbers& z, size_t at) {
+    double sum = 0;
+    for (const auto& changed : all) sum += difference(changed.z[at], z[at]);
+    return sum / kChange;
+  }
+  // Whether rounding decides the largest share of a row.
+  bool is_tie(const std::vector<ChangedSteps>& all, const Numbers& z, int64_t row) const {
+    const auto first = z.begin() + row * k, largest = std::max_element(first, first + k);
+    for (auto other = first; other < first + k; ++other) {
+      const double drift = drift_of(all, z, size_t(other - z.begin())) +
+                           drift_of(all, z, size_t(largest - z.begin()));
+      if (other != largest && *largest - *other <= margin() * (1 + drift)) return true;
+    }
+    return false;
+  }
   void run() const {
     const Costs costs_of_all = costs();
     const Numbers& a = costs_of_all.values;
@@ -172,9 +215,17 @@ struct PlainRound {
     if (op.start == RoundStart::kKept) z.assign(kept, kept + n * k), clamp(z);
     double* energies = values(op.energies) + task * op.steps();
     int64_t step = 0;
+    std::vector<ChangedSteps> all;
+    for (int i = 0; i < kChanges; ++i) all.emplace_back(costs_of_all, z, i);
     do {
       z = assigned(a, smoothed(z));
-      energies[step] = energy(costs_of_all, z, energy_terms[size_t(task * op.steps() + step)]);
+      double& terms = energy_terms[size_t(task * op.steps() + step)];
+      energies[step] = energy(costs_of_all, z, terms);
+      for (auto& changed : all) {
+        double unused;
+        changed.step(*this);
+        terms += difference(energy(changed.costs, changed.z, unused), energies[step]) / kChange;
+      }
       ++step;
     } while (step < op.steps() && !(step > 1 && std::abs(energies[step - 1] - energies[step - 2]) <
                                                     op.tol * std::abs(energies[step - 1])));
@@ -184,8 +235,7 @@ struct PlainRound {
     for (int64_t i = 0; i < n; ++i) {
       const auto first = z.begin() + i * k, largest = std::max_element(first, first + k);
       chosen.push_back(largest - first);
-      for (auto other = first; i >= op.fixed_rows() && other < first + k; ++other)
-        if (other != largest && *largest - *other <= margin()) is_open[size_t(task)] = true;
+      if (i >= op.fixed_rows() && is_tie(all, z, i)) is_open[size_t(task)] = true;
       members[size_t(chosen.back())].push_back(i);
     }
     const auto missing = std::ranges::count_if(members, [](auto& m) { return m.empty(); });
@@ -194,7 +244,8 @@ struct PlainRound {
     if (missing > 0 && labels[0] >= 0) return;
     std::ranges::copy(z, kept), std::ranges::copy(chosen, labels);
     for (size_t i = 0; i < z.size(); ++i)
-      share_terms[size_t(task * n * k) + i] = terms_of_share(z[i], int64_t(i) / k);
+      share_terms[size_t(task * n * k) + i] =
+          terms_of_share(z[i], int64_t(i) / k) + drift_of(all, z, i);
     if (missing > 0 || op.update == CenterUpdate::kNone) return;
     for (int64_t c = 0; c < k; ++c) {
       double* center = weights + c * n;
