@@ -11,6 +11,11 @@ export interface ValueOracle {
   readonly params: readonly Tensor[];
   /** out `[b]` = the values of b states, which are in any form that the oracle takes. */
   forward(states: Tensor, out: Tensor): void | Promise<void>;
+  /**
+   * out `[b]` = the values with other parameters, like `params`. Left out, `forward` is called while `params` hold
+   * those, which costs three copies of all of them.
+   */
+  forwardAt?(params: readonly Tensor[], states: Tensor, out: Tensor): void | Promise<void>;
   /** grads = Σ cotangentᵢ · the derivative of the i-th value by the parameters. */
   vjp(states: Tensor, cotangent: Tensor, grads: readonly Tensor[]): void | Promise<void>;
 }
@@ -45,14 +50,16 @@ export function linearValue(features: number, options: LinearValueOptions): Valu
   const { device, dtype } = readOptions(where, options, schema);
   check.device(where, 'device', device);
   const w = Tensor.zeros(device, [features], { dtype });
+  const valuesAt = (name: string, at: Tensor, states: Tensor, out: Tensor): void => {
+    check.tensor(`linearValue.${name}`, 'states', states, { shape: [undefined, features] });
+    using b = at.reshape([features, 1]);
+    using c = out.reshape([out.size, 1]);
+    ops.gemm(device, { a: states, b, c });
+  };
   return {
     params: [w],
-    forward(states, out) {
-      check.tensor('linearValue.forward', 'states', states, { shape: [undefined, features] });
-      using b = w.reshape([features, 1]);
-      using c = out.reshape([out.size, 1]);
-      ops.gemm(device, { a: states, b, c });
-    },
+    forward: (states, out) => valuesAt('forward', w, states, out),
+    forwardAt: ([at], states, out) => valuesAt('forwardAt', at!, states, out),
     vjp(states, cotangent, [grad]) {
       using b = cotangent.reshape([cotangent.size, 1]);
       using c = grad!.reshape([features, 1]);

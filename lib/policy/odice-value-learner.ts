@@ -114,7 +114,8 @@ interface Batch {
  * them throws, with the number of the one that failed and the function of the oracle that gave them, if one did, and
  * steps go on from before it.
  *
- * State: the target and two moments, 3 times the parameters, stored with `lr`; 5 more while it lives.
+ * State: the target and two moments, 3 times the parameters, stored with `lr`; 4 more while it lives, and 5 where the
+ * oracle has no `forwardAt`.
  *
  * Source: O-DICE, "Revealing the Mystery of Distribution Correction Estimation via Orthogonal-gradient Update" (ICLR
  * 2024), and the authors' program, odice.py.
@@ -132,7 +133,8 @@ export class OdiceValueLearner extends StatefulSteps {
   readonly #dtype: 'f32' | 'f64';
   readonly #params: readonly Tensor[];
   readonly #target: readonly Tensor[];
-  readonly #kept: readonly Tensor[];
+  /** The parameters while they hold the target, for an oracle that knows no others. */
+  readonly #kept: readonly Tensor[] | undefined;
   readonly #forward: readonly Tensor[];
   readonly #backward: readonly Tensor[];
   readonly #gradient: readonly Tensor[];
@@ -171,13 +173,8 @@ export class OdiceValueLearner extends StatefulSteps {
     using owned = new Owned<Tensor>();
     const like = () => vectors.like(params, owned);
     const zeros = () => params.map(({ shape }) => owned.add(Tensor.zeros(device, shape, { dtype })));
-    [this.#target, this.#kept, this.#forward, this.#backward, this.#gradient] = [
-      like(),
-      like(),
-      like(),
-      like(),
-      like(),
-    ];
+    [this.#target, this.#forward, this.#backward, this.#gradient] = [like(), like(), like(), like()];
+    this.#kept = oracle.forwardAt ? undefined : like();
     vectors.copy(device, params, this.#target);
     const [momenta, roots] = [zeros(), zeros()];
     const steps = params.map(() => owned.add(Tensor.zeros(device, [1], { dtype: 'i32' })));
@@ -191,7 +188,8 @@ export class OdiceValueLearner extends StatefulSteps {
     // Of what the caller gives nobody is named.
     const given = ['states', 'nextStates', 'rewards', 'done'].map(() => undefined);
     const pulls = rest.mode === 'semi' ? 2 : 3;
-    const asked = [...Array(4).fill('oracle.forward'), ...Array(pulls).fill('oracle.vjp')] as string[];
+    const ofTarget = oracle.forwardAt ? 'oracle.forwardAt' : 'oracle.forward';
+    const asked = ['oracle.forward', 'oracle.forward', ofTarget, ofTarget, ...Array<string>(pulls).fill('oracle.vjp')];
     this.#suspects = new Suspects(device, [...given, ...asked], owned, 1);
     const lengths = (first: number, count: number) => this.#suspects.lengths(first, owned, count);
     const [pulled, end] = [given.length + 4, given.length + asked.length];
@@ -245,10 +243,7 @@ export class OdiceValueLearner extends StatefulSteps {
       const { count, now, next, targetNow, targetNext, forward, backward, mean, fault } = own;
       await this.#values(where, states, now);
       await this.#values(where, nextStates, next);
-      await this.#atTarget(async () => {
-        await this.#values(where, states, targetNow);
-        await this.#values(where, nextStates, targetNext);
-      });
+      await this.#targetValues(where, [states, targetNow], [nextStates, targetNext]);
       const { lambda, eta, discount, mode, dual, weight } = this.#options;
       const policyWeights = new Tensor(device, [count], this.#dtype);
       try {
@@ -302,7 +297,7 @@ export class OdiceValueLearner extends StatefulSteps {
 
   async #call(
     where: string,
-    name: 'forward' | 'vjp',
+    name: 'forward' | 'forwardAt' | 'vjp',
     lent: readonly Tensor[],
     run: () => void | Promise<void>,
   ): Promise<void> {
@@ -321,16 +316,21 @@ export class OdiceValueLearner extends StatefulSteps {
     return this.#call(where, 'vjp', [states, cotangent, ...grads], run);
   }
 
-  /** Runs a call while the parameters hold the target's values. */
-  async #atTarget(call: () => Promise<void>): Promise<void> {
-    const device = this.#device;
-    vectors.copy(device, this.#params, this.#kept);
-    vectors.copy(device, this.#target, this.#params);
+  /** The target's values of each states, into the tensor beside them. */
+  async #targetValues(where: string, ...pairs: readonly (readonly [states: Tensor, out: Tensor])[]): Promise<void> {
+    const [device, oracle, target, kept] = [this.#device, this.#oracle, this.#target, this.#kept];
+    if (!kept) {
+      for (const [states, out] of pairs)
+        await this.#call(where, 'forwardAt', [...target, states, out], () => oracle.forwardAt!(target, states, out));
+      return;
+    }
+    vectors.copy(device, this.#params, kept);
+    vectors.copy(device, target, this.#params);
     try {
-      await call();
+      for (const [states, out] of pairs) await this.#values(where, states, out);
     } finally {
-      const all = [...this.#params, ...this.#kept];
-      if (!all.some(({ disposed }) => disposed)) vectors.copy(device, this.#kept, this.#params);
+      const all = [...this.#params, ...kept];
+      if (!all.some(({ disposed }) => disposed)) vectors.copy(device, kept, this.#params);
     }
   }
 
@@ -373,4 +373,7 @@ function checkValueOracle(where: string, oracle: unknown): asserts oracle is Val
   for (const name of ['forward', 'vjp'])
     if (typeof oracle[name] !== 'function')
       throw refusal(where, 'oracle', `have a function ${name}`, shown(oracle[name]));
+  const { forwardAt } = oracle;
+  if (forwardAt !== undefined && typeof forwardAt !== 'function')
+    throw refusal(where, 'oracle', 'have no forwardAt but a function', shown(forwardAt));
 }

@@ -174,31 +174,32 @@ const methods = {
 
   OdiceValueLearner({ device, d, r, lists }) {
     const params = lists(1);
-    const w = params[0].reshape([params[0].size]);
     const b = Math.min(256, d / 2);
     const onPart = (x, isNext, work) => {
-      const own = isNext ? x.rows(b, 2 * b) : x.rows(0, b);
+      const flat = x.reshape([x.size]);
+      const own = isNext ? flat.rows(b, 2 * b) : flat.rows(0, b);
       work(own);
       own.dispose();
+      flat.dispose();
     };
+    const forwardAt = ([w], at, out) => onPart(w, at === nextStates, (own) => copy(device, own, out));
     const [states, nextStates, rewards] = [0, 0, 0].map(() => Tensor.zeros(device, [b]));
     copy(device, r.rows(0, b), rewards);
     const done = Tensor.from(device, Float32Array.from({ length: b }, (_, i) => Number(i % 10 === 0)), [b]); // biome-ignore format: one line
     const learner = new OdiceValueLearner(
       {
         params,
-        forward: (at, out) => onPart(w, at === nextStates, (own) => copy(device, own, out)),
+        forward: (at, out) => forwardAt(params, at, out),
+        forwardAt,
         vjp(at, cotangent, grads) {
           ops.fill(device, { x: grads });
-          const grad = grads[0].reshape([grads[0].size]);
-          onPart(grad, at === nextStates, (own) => copy(device, cotangent, own));
-          grad.dispose();
+          onPart(grads[0], at === nextStates, (own) => copy(device, cotangent, own));
         },
       },
       { lr: 1e-3 },
     );
     const step = async () => (await learner.step({ states, nextStates, rewards, done })).policyWeights.dispose();
-    return { step, place: params, owned: [learner, w, ...params, states, nextStates, rewards, done] };
+    return { step, place: params, owned: [learner, ...params, states, nextStates, rewards, done] };
   },
 
   NPgIgt: (given) => ascent(given, (params) => new NPgIgt(params)),

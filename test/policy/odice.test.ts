@@ -151,6 +151,19 @@ describe.each(devices)('on %s', (kind) => {
     expect(await run({ eta: 0 })).not.toEqual(await run({}));
   });
 
+  it('an oracle that knows its own parameters alone leads to the same bits', async () => {
+    const run = async (knowsOthers: boolean) => {
+      const { params, forward, vjp, forwardAt } = linearValue(features, { device });
+      const oracle = { params, forward, vjp, ...(knowsOthers ? { forwardAt } : {}) };
+      const learner = new OdiceValueLearner(oracle, { lr: 0.1, targetRate: 0.3 });
+      for (let t = 0; t < 3; ++t) await learner.step(batchOf(t, 'f32'));
+      return read(params[0]!);
+    };
+    const others = await run(true);
+    expect(await run(false)).toEqual(others);
+    expect(others).not.toEqual([0, 0, 0, 0]);
+  });
+
   it('exponents are cut where they would overflow, and counted; weights stop at 100', async () => {
     const oracle = linearValue(features, { device });
     const learner = new OdiceValueLearner(oracle, { dual: 'reverse-kl', lr: 0.1 });
@@ -162,20 +175,26 @@ describe.each(devices)('on %s', (kind) => {
   });
 
   it('disposed of during a call, it leaves the parameters as they were', async () => {
-    const exact = linearValue(features, { device });
+    const { forwardAt, ...exact } = linearValue(features, { device });
     exact.params[0]!.write(numbers(normal(features, 9), 'f32'));
     let learner: OdiceValueLearner | undefined;
     let [calls, last] = [0, 3];
+    const counted = async (call: () => unknown) => {
+      await call();
+      calls += 1;
+      if (calls === last) learner!.dispose();
+    };
     const oracle = {
       ...exact,
-      forward: async (states: Tensor, out: Tensor) => {
-        await exact.forward(states, out);
-        calls += 1;
-        if (calls === last) learner!.dispose();
-      },
+      forward: (states: Tensor, out: Tensor) => counted(() => exact.forward(states, out)),
     };
-    for (last of [1, 3, 4]) {
-      learner = new OdiceValueLearner(oracle, { lr: 0.1 });
+    const others = {
+      ...oracle,
+      forwardAt: (...given: [readonly Tensor[], Tensor, Tensor]) => counted(() => forwardAt!(...given)),
+    };
+    for (const [by, at] of [oracle, others].flatMap((by) => [1, 3, 4].map((at) => [by, at] as const))) {
+      last = at;
+      learner = new OdiceValueLearner(by, { lr: 0.1 });
       // The target is away from the parameters.
       exact.params[0]!.write(numbers(normal(features, 10 + last), 'f32'));
       const before = await read(exact.params[0]!);
@@ -193,7 +212,7 @@ describe.each(devices)('on %s', (kind) => {
       ...exact,
       forward: (states: Tensor, out: Tensor) => {
         calls += 1;
-        if (calls % 4 === 2) out.write(new Float32Array(count).fill(-Infinity));
+        if (calls % 2 === 0) out.write(new Float32Array(count).fill(-Infinity));
         else return exact.forward(states, out);
       },
     };
@@ -262,6 +281,30 @@ describe.each(devices)('on %s', (kind) => {
         expect(await state()).toEqual(before);
       }
     }
+  });
+
+  it('values of the target that are not finite are told with the function that gave them', async () => {
+    const exact = linearValue(features, { device });
+    let isBad = false;
+    const oracle = {
+      ...exact,
+      forwardAt(at: readonly Tensor[], states: Tensor, out: Tensor) {
+        if (isBad) ops.fill(device, { x: [out], value: NaN });
+        else return exact.forwardAt!(at, states, out);
+      },
+    };
+    const learner = new OdiceValueLearner(oracle, { lr: 0.1 });
+    await learner.step(batchOf(1, 'f32'));
+    const before = await read(exact.params[0]!);
+    isBad = true;
+    await learner.step(batchOf(2, 'f32'));
+    await expect(learner.save(path.join(os.tmpdir(), 'never-written'))).rejects.toThrow(
+      ': oracle.forwardAt must give finite numbers, got others in step 2',
+    );
+    expect(await read(exact.params[0]!)).toEqual(before);
+    expect(() => new OdiceValueLearner({ ...exact, forwardAt: 5 as never })).toThrow(
+      'OdiceValueLearner: oracle must have no forwardAt but a function, got 5',
+    );
   });
 
   it('bad numbers move nothing and are told with their step; no weight is told as well', async () => {
