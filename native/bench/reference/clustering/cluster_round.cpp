@@ -164,9 +164,9 @@ struct PlainRound {
     for (int64_t j = 0; j < n; ++j) degree += w[size_t(row * n + j)];
     return share > 0 ? share * (1 - std::log(share) + op.lambda * degree * double(op.steps())) : 0;
   }
-  // Where rows may go to either of two clusters, each step makes what rounding has changed larger,
-  // by how much depends on all of them: the same steps show it, with costs changed by kChange of
-  // what their rounding is of, and shares after each step, up or down as a hash says.
+  // A step enlarges what rounding has changed where rows may go to either of two clusters, by how
+  // much depends on all of them. It is seen by the same steps with costs changed by kChange of what
+  // their rounding is of, and shares after each step, up or down as a hash says.
   static constexpr double kChange = 0x1p-33;
   static constexpr int kChanges = 4;
   struct ChangedSteps {
@@ -191,13 +191,13 @@ struct PlainRound {
     const double d = std::abs(changed - value);
     return std::isnan(d) ? 0 : d;
   }
-  // What the relative rounding of a share is of.
+  // The size that a share's relative rounding is of.
   static double drift_of(const std::vector<ChangedSteps>& all, const Numbers& z, size_t at) {
     double sum = 0;
     for (const auto& changed : all) sum += difference(changed.z[at], z[at]);
     return sum / kChange;
   }
-  // Whether rounding decides the largest share of a row.
+  // True if rounding decides which share of a row is the largest.
   bool is_tie(const std::vector<ChangedSteps>& all, const Numbers& z, int64_t row) const {
     const auto first = z.begin() + row * k, largest = std::max_element(first, first + k);
     for (auto other = first; other < first + k; ++other) {
