@@ -12,8 +12,8 @@ export interface ValueOracle {
   /** out `[b]` = the values of b states, which are in any form that the oracle takes. */
   forward(states: Tensor, out: Tensor): void | Promise<void>;
   /**
-   * out `[b]` = the values with other parameters, like `params`. Left out, `forward` is called while `params` hold
-   * those, which costs three copies of all of them.
+   * out `[b]` = the same function of states with other parameters, like `params`, which are only to be read. Left out,
+   * `forward` is called while `params` hold those, which costs three copies of all of them.
    */
   forwardAt?(params: readonly Tensor[], states: Tensor, out: Tensor): void | Promise<void>;
   /** grads = Σ cotangentᵢ · the derivative of the i-th value by the parameters. */

@@ -114,7 +114,7 @@ interface Batch {
  * them throws, with the number of the one that failed and the function of the oracle that gave them, if one did, and
  * steps go on from before it.
  *
- * State: the target and two moments, 3 times the parameters, stored with `lr`; 4 more while it lives, and 5 where the
+ * State: the target and two moments, 3 times the parameters, stored with `lr`; 3 more while it lives, and 4 where the
  * oracle has no `forwardAt`.
  *
  * Source: O-DICE, "Revealing the Mystery of Distribution Correction Estimation via Orthogonal-gradient Update" (ICLR
