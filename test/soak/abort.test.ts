@@ -10,6 +10,7 @@ import { Folder } from '../files/folder.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { clock, Machine } from '../support/machine.ts';
+import { workTime } from '../support/processor.ts';
 import { settledMemory } from '../support/settled.ts';
 import { type Abortable, abortable, type Call } from './abort-calls.ts';
 
@@ -75,10 +76,10 @@ async function abortOnce(call: Call, within: number, seed: number): Promise<Abor
   if (waits) for (let i = 0; i < 10; i++) ops.gemm(device, { a: factor, b: factor, c: product });
   const controller = new AbortController();
   let abort = 0;
-  let used = process.cpuUsage();
+  let used = workTime();
   const giveUp = () => {
     abort = clock();
-    used = process.cpuUsage();
+    used = workTime();
     controller.abort();
   };
   const ended = call(controller.signal).then(
@@ -95,8 +96,7 @@ async function abortOnce(call: Call, within: number, seed: number): Promise<Abor
   expect(error).toMatchObject({ name: 'AbortError' });
   expect(abort).toBeGreaterThan(0);
   await device.synchronize();
-  const { user, system } = process.cpuUsage(used);
-  return { seed, abort, answer, free: clock(), used: waits ? undefined : (user + system) / 1000 };
+  return { seed, abort, answer, free: clock(), used: waits ? undefined : workTime() - used };
 }
 
 /** The time that each of these took beyond what the machine lost, latest first. */

@@ -166,7 +166,7 @@ struct PlainRound {
   }
   // A step enlarges what rounding has changed where rows may go to either of two clusters, by how
   // much depends on all of them. It is seen by the same steps with costs changed by kChange of what
-  // their rounding is of, and shares after each step, up or down as a hash says.
+  // their rounding is of, and shares after each step, up or down as random numbers say.
   static constexpr double kChange = 0x1p-33;
   static constexpr int kChanges = 4;
   struct ChangedSteps {
