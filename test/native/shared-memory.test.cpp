@@ -55,7 +55,7 @@ int refused_in_small_space(const std::string& place) {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS)) return kNoSpaceOfItsOwn;
     std::ofstream("/proc/self/uid_map") << "0 " << outside << " 1";
   }
-  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
+  if (mount("none", "/", "none", MS_REC | MS_PRIVATE, nullptr) ||
       mount("none", place.c_str(), "tmpfs", 0, "size=1m"))
     return kNoSpaceOfItsOwn;
   const std::string path = place + "/memory";

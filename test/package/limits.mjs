@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 const limits = [
   [/^prebuilds\/linux-x64\/orthokit\.glibc\.node$/, 12e6],
   [/^prebuilds\/linux-arm64\/orthokit\.glibc\.node$/, 6e6],
-  [/^prebuilds\/linux-x64\/orthokit_cuda\.so$/, 28e6],
+  [/^prebuilds\/linux-x64\/orthokit_cuda\.so$/, 30e6],
   [/^docs\/images\//, 120e3],
   [/^(dist|lib)\/core\/native-ops\//, 120e3],
   [/^dist\/chunks\/.*\.js$/, 400e3],
