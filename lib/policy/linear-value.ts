@@ -7,13 +7,14 @@ import { Tensor } from '../core/tensor.ts';
 
 /** A value function of states, by its values and the products of their derivatives with cotangents. */
 export interface ValueOracle {
-  /** Its parameters, f32 or f64, on one device; what they hold while a function runs is what it works at. */
+  /** Its parameters, f32 or f64, on one device; `forward` and `vjp` work at what they hold while these run. */
   readonly params: readonly Tensor[];
   /** out `[b]` = the values of b states, which are in any form that the oracle takes. */
   forward(states: Tensor, out: Tensor): void | Promise<void>;
   /**
    * out `[b]` = the same function of states with other parameters, like `params`, which are only to be read. Left out,
-   * `forward` is called while `params` hold those, which costs three copies of all of them.
+   * `forward` is called while `params` hold those, which costs three copies of all of them. Who takes another oracle's
+   * functions with a `forward` of their own has a `forwardAt` of their own as well, or none: `forwardAt: undefined`.
    */
   forwardAt?(params: readonly Tensor[], states: Tensor, out: Tensor): void | Promise<void>;
   /** grads = Σ cotangentᵢ · the derivative of the i-th value by the parameters. */
@@ -50,7 +51,8 @@ export function linearValue(features: number, options: LinearValueOptions): Valu
   const { device, dtype } = readOptions(where, options, schema);
   check.device(where, 'device', device);
   const w = Tensor.zeros(device, [features], { dtype });
-  const valuesAt = (name: string, at: Tensor, states: Tensor, out: Tensor): void => {
+  const valuesAt = (name: string, at: Tensor | undefined, states: Tensor, out: Tensor): void => {
+    check.tensor(`linearValue.${name}`, 'params[0]', at, { shape: [features], dtypes: [dtype], device });
     check.tensor(`linearValue.${name}`, 'states', states, { shape: [undefined, features] });
     using b = at.reshape([features, 1]);
     using c = out.reshape([out.size, 1]);
@@ -59,7 +61,7 @@ export function linearValue(features: number, options: LinearValueOptions): Valu
   return {
     params: [w],
     forward: (states, out) => valuesAt('forward', w, states, out),
-    forwardAt: ([at], states, out) => valuesAt('forwardAt', at!, states, out),
+    forwardAt: ([at], states, out) => valuesAt('forwardAt', at, states, out),
     vjp(states, cotangent, [grad]) {
       using b = cotangent.reshape([cotangent.size, 1]);
       using c = grad!.reshape([features, 1]);

@@ -128,11 +128,15 @@ export class OdiceValueLearner extends StatefulSteps {
   /** Adam's rate of the next steps; saved and loaded. */
   lr: number;
   readonly #oracle: ValueOracle;
+  /** The function of the oracle as it was given. */
+  readonly #forwardAt: ValueOracle['forwardAt'];
   readonly #options: Omit<Given, 'lr'>;
   readonly #device: Device;
   readonly #dtype: 'f32' | 'f64';
   readonly #params: readonly Tensor[];
   readonly #target: readonly Tensor[];
+  /** Views of the target for `forwardAt`: an oracle that disposes of what it is given takes no state along. */
+  readonly #lent: Tensor[];
   /** The parameters while they hold the target, for an oracle that knows no others. */
   readonly #kept: readonly Tensor[] | undefined;
   readonly #forward: readonly Tensor[];
@@ -167,6 +171,7 @@ export class OdiceValueLearner extends StatefulSteps {
     this.lr = lr;
     this.#options = rest;
     this.#oracle = oracle;
+    this.#forwardAt = oracle.forwardAt;
     this.#device = device;
     this.#dtype = dtype as 'f32' | 'f64';
     this.#params = params;
@@ -174,7 +179,8 @@ export class OdiceValueLearner extends StatefulSteps {
     const like = () => vectors.like(params, owned);
     const zeros = () => params.map(({ shape }) => owned.add(Tensor.zeros(device, shape, { dtype })));
     [this.#target, this.#forward, this.#backward, this.#gradient] = [like(), like(), like(), like()];
-    this.#kept = oracle.forwardAt ? undefined : like();
+    this.#kept = this.#forwardAt ? undefined : like();
+    this.#lent = this.#forwardAt ? this.#target.map((one) => owned.add(one.reshape(one.shape))) : [];
     vectors.copy(device, params, this.#target);
     const [momenta, roots] = [zeros(), zeros()];
     const steps = params.map(() => owned.add(Tensor.zeros(device, [1], { dtype: 'i32' })));
@@ -188,7 +194,7 @@ export class OdiceValueLearner extends StatefulSteps {
     // Of what the caller gives nobody is named.
     const given = ['states', 'nextStates', 'rewards', 'done'].map(() => undefined);
     const pulls = rest.mode === 'semi' ? 2 : 3;
-    const ofTarget = oracle.forwardAt ? 'oracle.forwardAt' : 'oracle.forward';
+    const ofTarget = this.#forwardAt ? 'oracle.forwardAt' : 'oracle.forward';
     const asked = ['oracle.forward', 'oracle.forward', ofTarget, ofTarget, ...Array<string>(pulls).fill('oracle.vjp')];
     this.#suspects = new Suspects(device, [...given, ...asked], owned, 1);
     const lengths = (first: number, count: number) => this.#suspects.lengths(first, owned, count);
@@ -268,9 +274,10 @@ export class OdiceValueLearner extends StatefulSteps {
 
   /** Tensors for batches of a size, which stay for those to come. */
   #batchOf(count: number): Batch {
-    if (this.#batch?.count === count) return this.#batch;
+    const old = this.#batch;
+    if (old?.count === count && !old.all.some(({ disposed }) => disposed)) return old;
     const { owned } = this.#steps;
-    for (const one of this.#batch?.all ?? []) owned.drop(one);
+    for (const one of old?.all ?? []) owned.drop(one);
     this.#batch = undefined;
     using made = new Owned<Tensor>();
     const like = () => made.add(new Tensor(this.#device, [count], this.#dtype));
@@ -316,12 +323,26 @@ export class OdiceValueLearner extends StatefulSteps {
     return this.#call(where, 'vjp', [states, cotangent, ...grads], run);
   }
 
+  /** Views of the target, made anew where an oracle has disposed of some. */
+  #lend(): readonly Tensor[] {
+    const { owned } = this.#steps;
+    for (const [i, old] of this.#lent.entries()) {
+      if (!old.disposed) continue;
+      owned.drop(old);
+      this.#lent[i] = owned.add(this.#target[i]!.reshape(old.shape));
+    }
+    return [...this.#lent];
+  }
+
   /** The target's values of each states, into the tensor beside them. */
   async #targetValues(where: string, ...pairs: readonly (readonly [states: Tensor, out: Tensor])[]): Promise<void> {
-    const [device, oracle, target, kept] = [this.#device, this.#oracle, this.#target, this.#kept];
+    const [device, target, kept, forwardAt] = [this.#device, this.#target, this.#kept, this.#forwardAt];
     if (!kept) {
-      for (const [states, out] of pairs)
-        await this.#call(where, 'forwardAt', [...target, states, out], () => oracle.forwardAt!(target, states, out));
+      for (const [states, out] of pairs) {
+        const lent = this.#lend();
+        const run = () => forwardAt!.call(this.#oracle, lent, states, out);
+        await this.#call(where, 'forwardAt', [...lent, states, out], run);
+      }
       return;
     }
     vectors.copy(device, this.#params, kept);

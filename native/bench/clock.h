@@ -37,12 +37,14 @@ class Racer {
   Racer(std::function<void()> work, std::function<void()> wait, const Clock& clock,
         Device* timed_by = nullptr)
       : work_(std::move(work)), wait_(std::move(wait)), clock_(clock), timed_by_(timed_by) {
-    // A processor that has slept is slow for milliseconds; the first call is slower than others.
+    // A processor that has slept is slow for milliseconds, and a first call is slower than others:
+    // an estimate counts once its round was long, and was not the first.
     constexpr double kRound = 20e-3;
-    for (int estimate = 0; estimate < 2; ++estimate) {
+    for (int estimate = 0; estimate < 4; ++estimate) {
       const double once = round();
-      if (once >= kRound) break;
+      const bool is_long = once * repeats_ >= kRound / 2;
       repeats_ = int(std::min(1e5, kRound / std::max(once, 1e-9))) + 1;
+      if (estimate > 0 && is_long) break;
     }
   }
   double round() {

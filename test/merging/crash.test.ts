@@ -1,9 +1,12 @@
 // Devices: cpu
 // R3: a process that is killed while it merges models.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
+import { calls } from '../../lib/files/calls.ts';
+import { Device } from '../../lib/index.ts';
+import { mergeModels } from '../../lib/merging/index.ts';
 import { Folder } from '../files/folder.ts';
 import { killed } from '../files/killed.ts';
 import { uniform } from '../support/data.ts';
@@ -12,6 +15,9 @@ import { family, matrix, writeAdapter } from './folders.ts';
 
 const kills = goal('R3', { ci: 14, deep: 1000 });
 const cli = path.join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
+
+const device = Device.open('cpu');
+afterAll(() => device.close());
 
 /** Models to merge, one of them an adapter. */
 function inputs(folder: Folder) {
@@ -56,6 +62,49 @@ it('R3: a kill at any time leaves the new folder whole or none, and the next run
   expect(folder.names).toEqual(['adapter', 'base', 'model0', 'model1', 'out', 'whole']);
   if (kills.count > 1) expect(seen.midway).toBeGreaterThan(0);
   if (kills.deep) expect(seen.ended).toBeGreaterThan(kills.count / 100);
+});
+
+it("a removal that is cut short leaves what the next run takes for nobody's work", async () => {
+  using folder = new Folder();
+  const { base, models } = inputs(folder);
+  const out = folder.file('out');
+  const merge = (more: object = {}) => mergeModels({ base, models, out, method: 'opcm', device, ...more });
+  await merge();
+  const expected = filesOf(out);
+  const real = calls.removeFolder;
+  const spy = vi.spyOn(calls, 'removeFolder');
+  try {
+    const left = new Set<string>();
+    for (let most = 0; most < 40 && !left.has('nothing'); most++) {
+      rmSync(out, { recursive: true });
+      let count = 0;
+      spy.mockImplementation((place) => (count++ < most ? real(place) : Promise.reject(new Error('cut short'))));
+      await merge();
+      spy.mockImplementation(real);
+      const partial = folder.file('out.partial');
+      left.add(existsSync(partial) ? readdirSync(partial).sort().join(' ') : 'nothing');
+      rmSync(out, { recursive: true });
+      await merge();
+      expect(filesOf(out)).toEqual(expected);
+      expect(existsSync(partial)).toBe(false);
+    }
+    expect(left).toContain('nothing');
+    expect(left.size).toBeGreaterThan(2);
+  } finally {
+    spy.mockRestore();
+  }
+});
+
+it('a link in the place of the work is removed, and not what it leads to', async () => {
+  using folder = new Folder();
+  const { base, models } = inputs(folder);
+  const out = folder.file('out');
+  mkdirSync(folder.file('others'));
+  writeFileSync(folder.file('others/run.json'), '{}');
+  symlinkSync(folder.file('others'), folder.file('out.partial'));
+  await mergeModels({ base, models, out, method: 'opcm', device, restart: true });
+  expect(readdirSync(folder.file('others'))).toEqual(['run.json']);
+  expect(existsSync(folder.file('out.partial'))).toBe(false);
 });
 
 /** Runs the command, and kills it so many milliseconds after it has begun to work. Milliseconds of work that ended. */

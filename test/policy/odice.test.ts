@@ -307,6 +307,52 @@ describe.each(devices)('on %s', (kind) => {
     );
   });
 
+  it('a failure of the function of other parameters moves nothing, and steps go on as if it had not been', async () => {
+    const run = async (fail?: (at: readonly Tensor[], out: Tensor) => void | Promise<void>, code?: string) => {
+      const exact = linearValue(features, { device });
+      let calls = 0;
+      const oracle = {
+        ...exact,
+        forwardAt(at: readonly Tensor[], states: Tensor, out: Tensor) {
+          calls += 1;
+          return fail && calls === 4 ? fail(at, out) : exact.forwardAt!(at, states, out);
+        },
+      };
+      const learner = new OdiceValueLearner(oracle, { lr: 0.1, targetRate: 0.3 });
+      // It is the function that the oracle had when the learner was made.
+      oracle.forwardAt = undefined as never;
+      for (let t = 0; t < 4; ++t) {
+        const step = learner.step(batchOf(t, 'f32'));
+        if (fail && t === 1) {
+          await expect(step).rejects.toMatchObject({ code });
+          --t;
+          fail = undefined;
+        } else (await step).policyWeights.dispose();
+      }
+      return read(exact.params[0]!);
+    };
+    const right = await run();
+    const throws = () => {
+      throw new Error('no values');
+    };
+    expect(await run(throws, 'ERR_ARGUMENT')).toEqual(right);
+    expect(await run(async () => throws(), 'ERR_ARGUMENT')).toEqual(right);
+    expect(await run((at) => at[0]!.dispose(), 'ERR_DISPOSED')).toEqual(right);
+    expect(await run(async (_, out) => out.dispose(), 'ERR_DISPOSED')).toEqual(right);
+    expect(right).not.toEqual([0, 0, 0, 0]);
+  });
+
+  it('values of other parameters ask for them', () => {
+    const { forwardAt, params } = linearValue(features, { device });
+    const [states, out] = [Tensor.zeros(device, [count, features]), Tensor.zeros(device, [count])];
+    const refused = (at: readonly Tensor[], code: string) =>
+      expect(() => forwardAt!(at, states, out)).toThrow(expect.objectContaining({ code }));
+    refused([], 'ERR_ARGUMENT');
+    refused([out], 'ERR_SHAPE');
+    refused([Tensor.zeros(device, [features], { dtype: 'f64' })], 'ERR_DTYPE');
+    expect(() => forwardAt!(params, states, out)).not.toThrow();
+  });
+
   it('bad numbers move nothing and are told with their step; no weight is told as well', async () => {
     const oracle = linearValue(features, { device });
     const learner = new OdiceValueLearner(oracle, { lr: 0.1 });

@@ -22,8 +22,8 @@ export function processorTime(): number {
 }
 
 /**
- * Milliseconds so far, of all threads of this process, to the microsecond: how much was done between two times, however
- * long a busy machine kept it waiting.
+ * Milliseconds so far, of all threads of this process, in steps of a microsecond or of the system's ticks: how much was
+ * done between two times, however long a busy machine kept it waiting.
  */
 export function workTime(): number {
   const { user, system } = process.cpuUsage();

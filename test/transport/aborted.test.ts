@@ -177,7 +177,7 @@ describe('a solver that is aborted while its inputs are still computed', () => {
   });
 });
 
-describe('an operation that runs when its solver is aborted', { timeout: 60_000 }, () => {
+describe('an operation that runs when its solver is aborted', { timeout: 180_000 }, () => {
   let large: Awaited<ReturnType<typeof solversOf>>;
   let bytes: Uint8Array[];
   const read = async (): Promise<Uint8Array[]> => {
@@ -238,7 +238,8 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
     while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {
       const whole = await abortedIn(call, op, Infinity);
       const part = await abortedIn(call, op, whole.ms / 4);
-      shares.push(part.after / whole.work);
+      // Of one that was aborted near its end little is left, aborted or not.
+      shares.push(part.work < whole.work / 2 ? part.after / whole.work : Infinity);
     }
     expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
     expect(device.info.memory.live).toBe(live);
@@ -278,13 +279,16 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
       await run();
       const [whole, work] = [performance.now() - start, workTime() - begun];
       const controller = new AbortController();
+      const before = workTime();
       const ended = run(controller);
       await new Promise((resolve) => setTimeout(resolve, whole / 4));
       const wasOver = isOver;
       const aborted = workTime();
       controller.abort();
       await ended;
-      shares.push(wasOver ? Infinity : (workTime() - aborted) / work);
+      // Of one that was aborted near its end little is left, aborted or not.
+      const wasLate = wasOver || aborted - before > work / 2;
+      shares.push(wasLate ? Infinity : (workTime() - aborted) / work);
     }
     expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
   });

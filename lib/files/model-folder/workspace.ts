@@ -9,6 +9,8 @@ import { openFolder, syncFolder } from '../place.ts';
 import { differenceOf, isRun } from './run-record.ts';
 
 const scratchSuffix = '.rows';
+/** The record of a run whose folder is being removed. */
+const discarded = 'discarded.json';
 
 /**
  * The place in which a new folder comes into being: beside its destination, with the model in a folder of its own that
@@ -74,6 +76,7 @@ export class Workspace {
     const found = await this.#readRun();
     if (found === run) return 'own work';
     if ((found === undefined || isRun(found)) && (await this.#isBare())) return 'remains';
+    if (found === undefined && (await kindOf(op, path.join(this.#folder, discarded)))) return 'remains';
     throw new OrthokitError(
       'ERR_STATE',
       `${op}: ${this.#folder} must be of the same inputs and options, or be removed with the option restart, got ` +
@@ -93,7 +96,7 @@ export class Workspace {
       if (!(await kindOf(op, this.#model))) await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
       return true;
     }
-    if (found === 'remains') await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
+    if (found === 'remains') await attempt(op, this.#folder, 'removed', this.#discard());
     await attempt(op, this.#folder, 'made', calls.makeFolder(this.#folder));
     await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
     await this.#write(this.#folder, 'run.json', Buffer.from(run));
@@ -108,7 +111,7 @@ export class Workspace {
 
   /** Leaves nothing after a failure, for those whose work nobody takes up. */
   async remove(): Promise<void> {
-    await calls.removeFolder(this.#folder).catch(() => {});
+    await this.#discard().catch(() => {});
   }
 
   /** Leaves nothing after a failure of a run that has done nothing, so that one with other options may begin. */
@@ -176,11 +179,22 @@ export class Workspace {
     }
     await this.#sync(path.dirname(this.#out));
     // The new folder is in its place: what is left beside it harms nobody.
-    await calls.removeFolder(this.#folder).catch(() => {});
+    await this.#discard().catch(() => {});
   }
 
   get #model(): string {
     return path.join(this.#folder, 'model');
+  }
+
+  /** Removes all, the record last: one that is killed meanwhile leaves what the next run knows as nobody's work. */
+  async #discard(): Promise<void> {
+    // A link is removed alone: what it leads to is not ours.
+    if ((await kindOf(this.#op, this.#folder)) === 'folder') {
+      const place = (name: string): string => path.join(this.#folder, name);
+      await calls.rename(place('run.json'), place(discarded)).catch(() => {});
+      for (const name of await calls.list(this.#folder)) if (name !== discarded) await calls.removeFolder(place(name));
+    }
+    await calls.removeFolder(this.#folder);
   }
 
   async #write(folder: string, name: string, bytes: Uint8Array): Promise<void> {

@@ -177,25 +177,30 @@ struct PlainRound {
       next = next * 6364136223846793005 + 1442695040888963407;
       return next >> 63 ? kChange : -kChange;
     }
-    ChangedSteps(const Costs& a, const Numbers& z, int number)
-        : costs(a), z(z), next(uint64_t(number)) {
+    ChangedSteps(const PlainRound& round, const Costs& a, const Numbers& start, int number)
+        : costs(a), z(start), next(uint64_t(number)) {
       for (size_t i = 0; i < z.size(); ++i) costs.values[i] += costs.terms[i] * change();
+      if (round.op.start != RoundStart::kKept) set(round, Numbers(z.size()));
     }
-    void step(const PlainRound& round) {
-      z = round.assigned(costs.values, round.smoothed(z));
+    void step(const PlainRound& round) { set(round, round.smoothed(z)); }
+    void set(const PlainRound& round, const Numbers& y) {
+      z = round.assigned(costs.values, y);
       for (double& share : z) share *= 1 + change();
+      round.clamp(z);
     }
   };
-  // 0 where a change leaves the range: then nothing is known of it.
-  static double difference(double changed, double value) {
+  // The growth of a change over the steps. Where it is no small share of `size` nothing is known. A
+  // value that is not finite is compared as it is.
+  static double growth_of(double changed, double value, double size) {
+    if (!std::isfinite(value)) return 0;
     const double d = std::abs(changed - value);
-    return std::isnan(d) ? 0 : d;
+    return d <= 0x1p-4 * size ? d / kChange : INFINITY;
   }
   // The size that a share's relative rounding is of.
   static double drift_of(const std::vector<ChangedSteps>& all, const Numbers& z, size_t at) {
     double sum = 0;
-    for (const auto& changed : all) sum += difference(changed.z[at], z[at]);
-    return sum / kChange;
+    for (const auto& changed : all) sum += growth_of(changed.z[at], z[at], 1);
+    return sum;
   }
   // True if rounding decides which share of a row is the largest.
   bool is_tie(const std::vector<ChangedSteps>& all, const Numbers& z, int64_t row) const {
@@ -216,15 +221,16 @@ struct PlainRound {
     double* energies = values(op.energies) + task * op.steps();
     int64_t step = 0;
     std::vector<ChangedSteps> all;
-    for (int i = 0; i < kChanges; ++i) all.emplace_back(costs_of_all, z, i);
+    for (int i = 0; i < kChanges; ++i) all.emplace_back(*this, costs_of_all, z, i);
     do {
       z = assigned(a, smoothed(z));
       double& terms = energy_terms[size_t(task * op.steps() + step)];
       energies[step] = energy(costs_of_all, z, terms);
       for (auto& changed : all) {
-        double unused;
+        double size;
         changed.step(*this);
-        terms += difference(energy(changed.costs, changed.z, unused), energies[step]) / kChange;
+        const double value = energy(changed.costs, changed.z, size);
+        terms += growth_of(value, energies[step], size);
       }
       ++step;
     } while (step < op.steps() && !(step > 1 && std::abs(energies[step - 1] - energies[step - 2]) <
@@ -257,14 +263,16 @@ struct PlainRound {
         return op.update == CenterUpdate::kSoft ? z[size_t(i * k + c)]
                                                 : double(chosen[size_t(i)] == c);
       };
-      double sum = 0;
-      for (int64_t i = 0; i < n; ++i) sum += share(i);
+      const auto drift = [&](int64_t i) { return drift_of(all, z, size_t(i * k + c)); };
+      double sum = 0, drifts = 0;
+      for (int64_t i = 0; i < n; ++i) sum += share(i), drifts += drift(i);
       if (sum < ClusterRound::kLeastShare) continue;
       for (int64_t i = 0; i < n; ++i) {
         center[i] = share(i) / sum;
-        if (op.update == CenterUpdate::kSoft)
-          weight_terms[size_t((task * k + c) * n + i)] =
-              terms_of_share(z[size_t(i * k + c)], i) / sum;
+        if (op.update != CenterUpdate::kSoft) continue;
+        const double own = terms_of_share(share(i), i) + drift(i);
+        const double of_sum = center[i] > 0 ? center[i] * drifts : 0;
+        weight_terms[size_t((task * k + c) * n + i)] = (own + of_sum) / sum;
       }
     }
   }
