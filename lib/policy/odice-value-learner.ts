@@ -331,7 +331,7 @@ export class OdiceValueLearner extends StatefulSteps {
       owned.drop(old);
       this.#lent[i] = owned.add(this.#target[i]!.reshape(old.shape));
     }
-    return [...this.#lent];
+    return this.#lent;
   }
 
   /** The target's values of each states, into the tensor beside them. */

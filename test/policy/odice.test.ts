@@ -342,15 +342,16 @@ describe.each(devices)('on %s', (kind) => {
     expect(right).not.toEqual([0, 0, 0, 0]);
   });
 
-  it('values of other parameters ask for them', () => {
-    const { forwardAt, params } = linearValue(features, { device });
-    const [states, out] = [Tensor.zeros(device, [count, features]), Tensor.zeros(device, [count])];
+  it('values of other parameters ask for them', async () => {
+    const { forwardAt } = linearValue(features, { device });
+    const [states, out] = [Tensor.full(device, [count, features], 1), Tensor.zeros(device, [count])];
     const refused = (at: readonly Tensor[], code: string) =>
       expect(() => forwardAt!(at, states, out)).toThrow(expect.objectContaining({ code }));
     refused([], 'ERR_ARGUMENT');
     refused([out], 'ERR_SHAPE');
     refused([Tensor.zeros(device, [features], { dtype: 'f64' })], 'ERR_DTYPE');
-    expect(() => forwardAt!(params, states, out)).not.toThrow();
+    await forwardAt!([Tensor.full(device, [features], 2)], states, out);
+    expect(await read(out)).toEqual(Array<number>(count).fill(2 * features));
   });
 
   it('bad numbers move nothing and are told with their step; no weight is told as well', async () => {

@@ -1,6 +1,7 @@
 // Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, type OmpOptions, omp, type SparseCode, Tensor } from '../../lib/index.ts';
+import { expectSoonOver } from '../support/abort-work.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { workTime } from '../support/processor.ts';
 import { settledMemory } from '../support/settled.ts';
@@ -73,9 +74,7 @@ describe.each(onlyCpu)('a device whose omp is aborted', { timeout: 180_000 }, ()
 
   it.each([['gram'], ['gemm']] as const)('is free soon, by %s', async (algorithm) => {
     const options = { k: 8, algorithm };
-    const shares: number[] = [];
-    // A timer may come late.
-    while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {
+    await expectSoonOver(async () => {
       const [start, begun] = [performance.now(), workTime()];
       using dictionary = new Dictionary(atoms);
       (await omp(dictionary, signals, options)).dispose();
@@ -97,13 +96,12 @@ describe.each(onlyCpu)('a device whose omp is aborted', { timeout: 180_000 }, ()
       );
       clearTimeout(timer);
       await device.synchronize();
-      // One that ended before the timer came tells nothing, nor does one that was near its end.
-      if (error === undefined || aborted - before > work / 2) shares.push(Infinity);
-      else {
-        expect(error).toMatchObject({ name: 'AbortError' });
-        shares.push((workTime() - aborted) / work);
-      }
-    }
-    expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
+      if (error !== undefined) expect(error).toMatchObject({ name: 'AbortError' });
+      return {
+        whole: work,
+        before: error === undefined ? Infinity : aborted - before,
+        after: workTime() - aborted,
+      };
+    });
   });
 });

@@ -14,6 +14,7 @@ import {
   type TransportResult,
   transportBatch,
 } from '../../lib/index.ts';
+import { expectSoonOver } from '../support/abort-work.ts';
 import { workTime } from '../support/processor.ts';
 import { settledMemory } from '../support/settled.ts';
 import { numbers } from '../support/transport.ts';
@@ -219,8 +220,7 @@ describe('an operation that runs when its solver is aborted', { timeout: 180_000
     controller.abort();
     await ended;
     await device.synchronize();
-    // One that ended before the timer came tells nothing.
-    return { ms, work, after: isWhole ? Infinity : workTime() - before - work };
+    return { ms, before: isWhole ? Infinity : work, after: workTime() - before - work, work };
   }
 
   const cases: [string, Op][] = [
@@ -233,15 +233,10 @@ describe('an operation that runs when its solver is aborted', { timeout: 180_000
   it.each(cases)('ends soon, and nothing is left: %s in %s', async (name, op) => {
     const call = large.calls[name]!;
     const { live } = await settledMemory(device);
-    const shares: number[] = [];
-    // A timer may come late.
-    while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {
-      const whole = await abortedIn(call, op, Infinity);
-      const part = await abortedIn(call, op, whole.ms / 4);
-      // Of one that was aborted near its end little is left, aborted or not.
-      shares.push(part.work < whole.work / 2 ? part.after / whole.work : Infinity);
-    }
-    expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
+    await expectSoonOver(async () => {
+      const { ms, work } = await abortedIn(call, op, Infinity);
+      return { ...(await abortedIn(call, op, ms / 4)), whole: work };
+    });
     expect(device.info.memory.live).toBe(live);
   });
 
@@ -272,9 +267,7 @@ describe('an operation that runs when its solver is aborted', { timeout: 180_000
       await device.synchronize();
       isOver = true;
     };
-    const shares: number[] = [];
-    // A timer may come late; one that ended before it came tells nothing.
-    while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {
+    await expectSoonOver(async () => {
       const [start, begun] = [performance.now(), workTime()];
       await run();
       const [whole, work] = [performance.now() - start, workTime() - begun];
@@ -286,11 +279,8 @@ describe('an operation that runs when its solver is aborted', { timeout: 180_000
       const aborted = workTime();
       controller.abort();
       await ended;
-      // Of one that was aborted near its end little is left, aborted or not.
-      const wasLate = wasOver || aborted - before > work / 2;
-      shares.push(wasLate ? Infinity : (workTime() - aborted) / work);
-    }
-    expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
+      return { whole: work, before: wasOver ? Infinity : aborted - before, after: workTime() - aborted };
+    });
   });
 
   it('leaves the inputs as they were', async () => {
