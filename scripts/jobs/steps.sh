@@ -216,18 +216,19 @@ verify_on_arm64() {
   fi
 }
 
-# The plug-in, and the PTX of which it is made for sm_90: machine code of that architecture, or of all of a release (deep).
+# The plug-in, and the PTX of which it is made for sm_90: machine code of that architecture, or all as `npm run prebuilds`
+# makes it (deep), which then finds it made.
 # .ci/run begins it early, on what is idle: whoever comes second waits for the first.
 nvcc_build() { # [all]
-  local architectures=90-real
-  [[ ${1:-} != all ]] || architectures=
+  # Code of the host is tested on the emulated device: here it need not be fast.
+  local architectures=90-real compression=speed host=-O1
+  if [[ ${1:-} == all ]]; then architectures='' compression=size host=-O3; fi
   command -v nvcc > /dev/null || { echo "nvcc is missing" >&2; return 1; }
   mkdir -p build
   exec 9> build/cuda-release.lock
   flock 9
-  # Code of the host is tested on the emulated device: here it need not be fast.
-  build cuda-release "-DORTHOKIT_CUDA_ARCHS=$architectures" -DORTHOKIT_KEEP_PTX=90 -DORTHOKIT_CUDA_COMPRESSION=speed \
-    "-DCMAKE_CUDA_FLAGS_RELEASE=-O1 -DNDEBUG"
+  build cuda-release "-DORTHOKIT_CUDA_ARCHS=$architectures" -DORTHOKIT_KEEP_PTX=90 \
+    "-DORTHOKIT_CUDA_COMPRESSION=$compression" "-DCMAKE_CUDA_FLAGS_RELEASE=$host -DNDEBUG"
 }
 hurry() { # <process>: it and all below it take as much as any other
   local child
