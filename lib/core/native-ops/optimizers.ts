@@ -1555,7 +1555,8 @@ export interface OpsOfGroup {
    * An output may be one of its own terms.
    * Numerics: sums in the outputs' dtype, in the order of the terms; squares of f32 may be added in f32
    * within 512 elements, all else in f64; right for numbers of any size. NaN and infinity pass.
-   * Traffic: one read of every term, one write of the sum, with base one read of both, one write.
+   * Traffic: one read of every term, one write of the sum; with base one read of it, one write, and
+   * one read of the sum unless `by` is plain.
    * ```
    *
    * - coefficients must be 1 to 8

@@ -26,7 +26,8 @@ struct StepAlong {
   An output may be one of its own terms.
   Numerics: sums in the outputs' dtype, in the order of the terms; squares of f32 may be added in f32
   within 512 elements, all else in f64; right for numbers of any size. NaN and infinity pass.
-  Traffic: one read of every term, one write of the sum, with base one read of both, one write.
+  Traffic: one read of every term, one write of the sum; with base one read of it, one write, and
+  one read of the sum unless `by` is plain.
   )";
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[31] terms=f32[597x43],f32[31],f32[597x43],f32[31] coefficients=0.9,-0.1 "
@@ -44,7 +45,9 @@ struct StepAlong {
       "terms=f32[8192x1024],f32[8192x1024] coefficients=0.1,0.9 amount=0.1 by=unit length=f64[1] "
       "outLength=f64[1]",
       "out=f32[10000] base=f32[10000] sum=f32[10000] terms=f32[10000],f32[10000] "
-      "coefficients=0.1,0.9 amount=0.1 by=unit length=f64[1] outLength=f64[1]"};
+      "coefficients=0.1,0.9 amount=0.1 by=unit length=f64[1] outLength=f64[1]",
+      "out=f32[8192x1024] base=f32[8192x1024] sum=f32[8192x1024] "
+      "terms=f32[8192x1024],f32[8192x1024] coefficients=1,-1 amount=0.5"};
   static constexpr int kMaxTerms = 8;
   List<View> out, base, sum, terms;
   List<Factor> coefficients;
@@ -77,9 +80,10 @@ struct StepAlong {
     const double inverse = 1 / size;
     return size == 0 ? 0 : amount * (inverse > most_inverse() ? most_inverse() : inverse);
   }
-  // The sum is written, and read again where it moves base.
+  // The sum is written, and read again where its length says how far it moves base.
   double bytes() const {
-    return bytes_in(terms) + bytes_in(out) + bytes_in(base) + 2 * bytes_in(sum);
+    const double again = by == StepLength::kPlain ? 0 : bytes_in(sum);
+    return bytes_in(terms) + bytes_in(out) + bytes_in(base) + bytes_in(sum) + again;
   }
   double flops() const {
     double n = 0;

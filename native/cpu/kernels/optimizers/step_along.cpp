@@ -43,37 +43,67 @@ template <class T>
     to.add({plain, scaled_squares(x, n, kScaleOfLarge), scaled_squares(x, n, kScaleOfSmall)});
 }
 
-// A block of a sum, and its squares, which may be null.
+// A sum of arrays, block by block, and its squares where they are asked for.
 template <class T>
-void add_block(int64_t terms, const T* const* x, const T* factors, T* out, int64_t n, bool streams,
-               Squares* squares) {
-  alignas(kLine) T block[kBlock];
-  T* to = streams ? block : out;
-  add_terms(terms, x, factors, to, n, false);
-  if (squares) add_squares(static_cast<const T*>(to), n, *squares);
-  if (streams) stream_copy(out, block, n * int64_t(sizeof(T)));
-}
+class BlockSum {
+ public:
+  // A sum that streams past the caches is none of the arrays.
+  BlockSum(T* out, bool streams, Squares* squares)
+      : out_(out), squares_(squares), streams_(streams) {}
 
-// u, its squares, and those of the last terms behind them.
+  // The next n numbers, and where they still lie in the first cache.
+  const T* add(int64_t terms, const T* const* x, const T* factors, int64_t n) {
+    T* to = streams_ ? block_ : out_;
+    add_terms(terms, x, factors, to, n, false);
+    if (squares_) add_squares(static_cast<const T*>(to), n, *squares_);
+    if (streams_) stream_copy(out_, block_, n * int64_t(sizeof(T)));
+    out_ += n;
+    return to;
+  }
+
+ private:
+  alignas(kLine) T block_[kBlock];
+  T* out_;
+  Squares* squares_;
+  bool streams_;
+};
+
+// Sums of squares of a chunk: of u and of out, which may be null, and of the last terms.
+struct Measures {
+  Squares *u, *out, *terms;
+};
+
+// u, its squares, and those of the last terms; with a factor also out = base + factor · u, from
+// the block of u that has just been made.
 template <class T>
-void sum_chunk(const StepAlong& op, const double* coefficients, bool is_measured, const Chunk& c,
-               Squares* squares) {
+void sum_chunk(const StepAlong& op, const double* coefficients, const double* factor,
+               const Chunk& c, const Measures& to) {
   const int64_t terms = op.coefficients.count, first = terms - op.told();
   const View& view = op.target()[c.tensor];
-  T* out = view.as<T>() + c.begin;
+  T* u = view.as<T>() + c.begin;
   T factors[kMostTerms];
   const T* x[kMostTerms];
-  bool streams = streams_to(view, out);
+  bool streams = streams_to(view, u);
   for (int64_t j = 0; j < terms; ++j) {
     factors[j] = T(coefficients[j]);
     x[j] = op.terms[j * op.out.count + c.tensor].as<T>() + c.begin;
-    streams = streams && x[j] != out;
+    streams = streams && x[j] != u;
   }
+  BlockSum<T> sum(u, streams, to.u);
+  T* out = op.out[c.tensor].as<T>() + c.begin;
+  const T* moved[] = {factor ? op.base[c.tensor].as<T>() + c.begin : nullptr, nullptr};
+  const T by[] = {1, factor ? finite_factor<T>(*factor) : T(0)};
+  bool out_streams = factor && streams_to(op.out[c.tensor], out, moved[0]);
+  for (int64_t j = 0; j < terms; ++j) out_streams = out_streams && x[j] != out;
+  BlockSum<T> move(out, out_streams, to.out);
   for (int64_t done = 0; done < c.size; done += kBlock) {
     const int64_t n = std::min(kBlock, c.size - done);
-    for (int64_t j = first; j < terms; ++j) add_squares(x[j], n, squares[1 + j - first]);
-    add_block(terms, x, factors, out + done, n, streams, is_measured ? squares : nullptr);
+    for (int64_t j = first; j < terms; ++j) add_squares(x[j], n, to.terms[j - first]);
+    moved[1] = sum.add(terms, x, factors, n);
     for (int64_t j = 0; j < terms; ++j) x[j] += n;
+    if (!factor) continue;
+    move.add(2, moved, by, n);
+    moved[0] += n;
   }
 }
 
@@ -84,10 +114,10 @@ void move_chunk(const StepAlong& op, double factor, const Chunk& c, Squares* squ
   T* out = view.as<T>() + c.begin;
   const T factors[] = {1, finite_factor<T>(factor)};
   const T* x[] = {op.base[c.tensor].as<T>() + c.begin, op.sum[c.tensor].as<T>() + c.begin};
-  const bool streams = streams_to(view, out, x[0], x[1]);
+  BlockSum<T> sum(out, streams_to(view, out, x[0], x[1]), squares);
   for (int64_t done = 0; done < c.size; done += kBlock) {
     const int64_t n = std::min(kBlock, c.size - done);
-    add_block(2, x, factors, out + done, n, streams, squares);
+    sum.add(2, x, factors, n);
     x[0] += n, x[1] += n;
   }
 }
@@ -95,10 +125,12 @@ void move_chunk(const StepAlong& op, double factor, const Chunk& c, Squares* squ
 }  // namespace
 
 void step_along(const StepAlong& op, Stream& stream) {
-  const int64_t told = op.told(), width = told + 1;
+  // Squares of a chunk: of u, of out, of the last terms.
+  const int64_t told = op.told(), width = 2 + told;
   auto* coefficients = stream.scratch<double>(op.coefficients.count);
   for (int64_t j = 0; j < op.coefficients.count; ++j)
     coefficients[j] = value_of(op.coefficients[j]);
+  const bool is_at_once = op.moves() && op.by == StepLength::kPlain;
   const bool is_measured =
       op.length || op.by != StepLength::kPlain || (op.out_length && !op.moves());
   const Chunks chunks(op.out, stream);
@@ -111,24 +143,23 @@ void step_along(const StepAlong& op, Stream& stream) {
   chunks.run([&](const Chunk& c) {
     Squares* squares = partial + width * c.index;
     std::fill_n(squares, width, Squares());
-    visit(op.out[c.tensor].dtype,
-          [&]<class T>() { sum_chunk<T>(op, coefficients, is_measured, c, squares); });
+    const Measures to = {is_measured ? squares : nullptr,
+                         is_at_once && op.out_length ? squares + 1 : nullptr, squares + 2};
+    visit(op.out[c.tensor].dtype, [&]<class T>() {
+      sum_chunk<T>(op, coefficients, is_at_once ? &op.amount : nullptr, c, to);
+    });
   });
   const double length = is_measured ? length_at(0) : 0;
   if (op.length) *op.length.as<double>() = length;
-  for (int64_t j = 0; j < told; ++j) op.term_lengths.as<double>()[j] = length_at(1 + j);
-  if (!op.moves()) {
-    if (op.out_length) *op.out_length.as<double>() = length;
-    return;
+  for (int64_t j = 0; j < told; ++j) op.term_lengths.as<double>()[j] = length_at(2 + j);
+  if (op.moves() && !is_at_once) {
+    const double factor = op.factor(length);
+    chunks.run([&](const Chunk& c) {
+      Squares* squares = op.out_length ? partial + width * c.index + 1 : nullptr;
+      visit(op.out[c.tensor].dtype, [&]<class T>() { move_chunk<T>(op, factor, c, squares); });
+    });
   }
-  const double factor = op.factor(length);
-  chunks.run([&](const Chunk& c) {
-    Squares& squares = partial[width * c.index];
-    squares = Squares();
-    visit(op.out[c.tensor].dtype,
-          [&]<class T>() { move_chunk<T>(op, factor, c, op.out_length ? &squares : nullptr); });
-  });
-  if (op.out_length) *op.out_length.as<double>() = length_at(0);
+  if (op.out_length) *op.out_length.as<double>() = op.moves() ? length_at(1) : length;
 }
 ORTHOKIT_KERNEL(StepAlong, step_along);
 

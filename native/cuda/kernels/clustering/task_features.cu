@@ -49,7 +49,8 @@ __global__ void __launch_bounds__(kFeatureThreads)
     }
     if (threadIdx.x == 0) f.norms[row] = norm;
     const double factor = 1 / norm;
-    const bool is_tiny = isinf(factor);
+    // A norm of f32 has an inverse.
+    const bool is_tiny = std::is_same_v<T, double> && isinf(factor);
     for (int64_t j = int(threadIdx.x); f.is_unit && norm != 0 && j < f.columns;
          j += kFeatureThreads) {
       const double value = f.x[row * f.columns + j];
