@@ -53,11 +53,11 @@ case "${1:-}" in
     "${memcheck[@]}" --error-exitcode=9 build/cpu/orthokit_native_tests --test-case-exclude='*whichever request*'
     # Batches of many matrices would take half of the time.
     node scripts/cases.mjs build/cpu/orthokit_bench --matrices 5 > build/cpu/valgrind-cases.txt
-    # It has no long doubles, in which references add up: the same bits as without it are judged already.
+    # It has no long doubles, in which references add up: bits that are those without it are judged already. Solves by
+    # Eigen have others, as blocks go by the caches that a processor tells of.
     build/cpu/orthokit_bench --verify --cases build/cpu/valgrind-cases.txt > build/cpu/verified-avx2.jsonl
     "${memcheck[@]}" --error-exitcode=9 build/cpu/orthokit_bench --verify --cases build/cpu/valgrind-cases.txt \
       --against build/cpu/verified-avx2.jsonl > build/cpu/verified-valgrind.jsonl
-    diff build/cpu/verified-avx2.jsonl build/cpu/verified-valgrind.jsonl
     checked_node 0 idle.mjs
     checked_node 0 after-close.mjs
     checked_node 0 cycles.mjs 4 leave

@@ -138,6 +138,8 @@ __attribute__((always_inline)) inline void take_exps(const Exps exps, const T* x
   constexpr int kSize = kVectorSize<T>;
   ExpSum<T> sum;
   Vector<T> v;
+  // Memory works on the row after this one meanwhile: its largest element would wait for it.
+  const T* next = x + std::max<int64_t>(0, n - kAhead / int64_t(sizeof(T)));
   int64_t at = 0;
   for (const int64_t many = n > ExpSum<T>::kMost ? 0 : n; at + 4 * kSize <= many; sum.settle()) {
     const int64_t end = std::min(many, at + ExpSum<T>::kTogether * kSize);
@@ -145,7 +147,7 @@ __attribute__((always_inline)) inline void take_exps(const Exps exps, const T* x
 #pragma GCC unroll 4
       for (int k = 0; k < 4; ++k) {
         load<T>(x + at + k * kSize, v);
-        ask_ahead(x + at + k * kSize);
+        ask_ahead(next + at + k * kSize);
         exps(v, v);
         put(v, std::integral_constant<int, kSize>(), at + k * kSize);
         sum.add(v);

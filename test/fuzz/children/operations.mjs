@@ -77,7 +77,7 @@ const small = () => {
     if (sides.reduce((a, b) => a * b, 1) < 1 << 16) return sides;
   }
 };
-const reshapes = (tensor) => [[tensor.size], [1, tensor.size], [tensor.size, 1], [...tensor.shape, 1].slice(-5)];
+const reshapes = (tensor) => [[tensor.size], [1, tensor.size], [tensor.size, 1], [...tensor.shape, 1].slice(0, 5)];
 
 const otherTensor = (value) => {
   const given = whole.has(value) ? value : sample;
