@@ -83,9 +83,10 @@ export class Harpg extends StatefulSteps {
     return transport.step(oracle, seed, true, this.#normalized, async (asked, turn, where) => {
       const { device, params, previous, point, gradient } = transport;
       const [change, product] = [this.#change, this.#product];
-      const here = transport.here();
-      const asking = transport.call(where, 'gradient', turn.steps, [...here, ...gradient], () =>
-        asked.gradient(here, gradient, seed),
+      // Both ask at tensors that are not the caller's, so that nobody can write into those.
+      vectors.copy(device, params, point);
+      const asking = transport.call(where, 'gradient', turn.steps, [...point, ...gradient], () =>
+        asked.gradient(point, gradient, seed),
       );
       if (asking) await asking;
       if (turn.steps > 0) {

@@ -1,7 +1,6 @@
 import { called } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
-import { LentViews } from '../core/lent-views.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
@@ -16,7 +15,7 @@ import { type Exponents, type Lengths, lengthsAt } from './schedule.ts';
 export interface PolicyOracle {
   /**
    * grads = an estimate of the gradient at `params`, such as from trajectories that are played there. `params` are
-   * tensors like the policy's, or views of those, and must be left as they are; `seed` is that of the step.
+   * tensors like the policy's, which must be left as they are; `seed` is that of the step.
    */
   gradient(params: readonly Tensor[], grads: readonly Tensor[], seed: number): void | Promise<void>;
   /** out = an estimate of the Hessian at `params`, times v, from trajectories of its own. */
@@ -55,9 +54,7 @@ export class Transport {
   readonly previous: readonly Tensor[];
   /** d, the estimate. */
   readonly #estimate: readonly Tensor[];
-  /** θ as an oracle gets it. */
-  readonly #here: LentViews;
-  /** Another place where the oracle is asked, then the one to which the step leads. */
+  /** The place where the oracle is asked, then the one to which the step leads. */
   readonly point: readonly Tensor[];
   /** The new gradient, then the new estimate. */
   readonly gradient: readonly Tensor[];
@@ -87,7 +84,6 @@ export class Transport {
     using owned = new Owned<Tensor>();
     const like = () => vectors.like(params, owned);
     [this.previous, this.#estimate, this.point, this.gradient] = [like(), like(), like(), like()];
-    this.#here = new LentViews(this.params, owned);
     this.extra = Array.from({ length: extra }, like);
     this.#suspects = new Suspects(device, ['oracle.gradient', 'oracle.hessianProduct'], owned, 2);
     const made = (first: number, count?: number) => this.#suspects.lengths(first, owned, count);
@@ -144,11 +140,6 @@ export class Transport {
     run: () => void | Promise<void>,
   ): Promise<void> | undefined {
     return called(`${where}: oracle.${name} of step ${steps + 1}`, [...this.params, ...lent], run);
-  }
-
-  /** Views of θ for the oracle. */
-  here(): readonly Tensor[] {
-    return this.#here.lend(this.turns.owned);
   }
 
   /** point = θ + factor (θ − θ of the step before); θ before the first step, to which the caller may have written. */

@@ -253,21 +253,6 @@ describe.each(devices)('on %s', (kind) => {
     expect(again.eta).toBeCloseTo(2 / 3, 14);
   });
 
-  it('an oracle that disposes of the parameters that it gets leaves them to their owner', async () => {
-    const exact = quadratic(device, 'f64');
-    const [theta, same] = [start(device, 'f64'), start(device, 'f64')];
-    const [method, good] = [theta, same].map((one) => new Harpg([one], { stepSize: 0.5, seed: 3 })) as [Harpg, Harpg];
-    for (const one of [method, good]) await one.step(exact, 0);
-    const spoils: PolicyOracle = { ...exact, gradient: ([params]) => params!.dispose() };
-    await expect(method.step(spoils, 1)).rejects.toMatchObject({
-      code: 'ERR_DISPOSED',
-      message: 'Harpg.step: oracle.gradient of step 2 has disposed of a tensor that it was given',
-    });
-    for (const one of [method, good]) for (let t = 1; t < 4; ++t) await one.step(exact, t);
-    expect([...(await theta.read())]).toEqual([...(await same.read())]);
-    expect([...(await theta.read())]).not.toEqual([3, 3, 3, 3]);
-  });
-
   it('refuses a call in a call, seeds, and parameters that are none', async () => {
     const exact = quadratic(device, 'f64');
     const method = new NPgIgt([start(device, 'f64')]);
