@@ -53,8 +53,9 @@ case "${1:-}" in
     "${memcheck[@]}" --error-exitcode=9 build/cpu/orthokit_native_tests --test-case-exclude='*whichever request*'
     # Batches of many matrices would take half of the time.
     node scripts/cases.mjs build/cpu/orthokit_bench --matrices 5 > build/cpu/valgrind-cases.txt
-    # It has no long doubles, in which references add up: bits that are those without it are judged already. Solves by
-    # Eigen have others, as blocks go by the caches that a processor tells of.
+    # Valgrind computes long doubles as doubles, so that the references are less exact under it: results are judged first
+    # without it, and under it again only where their bits are others (solves by Eigen: its blocks depend on the caches that
+    # the processor reports).
     build/cpu/orthokit_bench --verify --cases build/cpu/valgrind-cases.txt > build/cpu/verified-avx2.jsonl
     "${memcheck[@]}" --error-exitcode=9 build/cpu/orthokit_bench --verify --cases build/cpu/valgrind-cases.txt \
       --against build/cpu/verified-avx2.jsonl > build/cpu/verified-valgrind.jsonl

@@ -2,7 +2,6 @@ import { called } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
-import { LentViews } from '../core/lent-views.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
@@ -136,8 +135,8 @@ export class OdiceValueLearner extends StatefulSteps {
   readonly #dtype: 'f32' | 'f64';
   readonly #params: readonly Tensor[];
   readonly #target: readonly Tensor[];
-  /** The target as `forwardAt` gets it. */
-  readonly #lent: LentViews | undefined;
+  /** Views of the target for `forwardAt`: an oracle that disposes of what it is given takes no state along. */
+  readonly #lent: Tensor[];
   /** The parameters while they hold the target, for an oracle that knows no others. */
   readonly #kept: readonly Tensor[] | undefined;
   readonly #forward: readonly Tensor[];
@@ -181,7 +180,7 @@ export class OdiceValueLearner extends StatefulSteps {
     const zeros = () => params.map(({ shape }) => owned.add(Tensor.zeros(device, shape, { dtype })));
     [this.#target, this.#forward, this.#backward, this.#gradient] = [like(), like(), like(), like()];
     this.#kept = this.#forwardAt ? undefined : like();
-    this.#lent = this.#forwardAt && new LentViews(this.#target, owned);
+    this.#lent = this.#forwardAt ? this.#target.map((one) => owned.add(one.reshape(one.shape))) : [];
     vectors.copy(device, params, this.#target);
     const [momenta, roots] = [zeros(), zeros()];
     const steps = params.map(() => owned.add(Tensor.zeros(device, [1], { dtype: 'i32' })));
@@ -324,12 +323,23 @@ export class OdiceValueLearner extends StatefulSteps {
     return this.#call(where, 'vjp', [states, cotangent, ...grads], run);
   }
 
+  /** Views of the target, made anew where an oracle has disposed of some. */
+  #lend(): readonly Tensor[] {
+    const { owned } = this.#steps;
+    for (const [i, old] of this.#lent.entries()) {
+      if (!old.disposed) continue;
+      owned.drop(old);
+      this.#lent[i] = owned.add(this.#target[i]!.reshape(old.shape));
+    }
+    return this.#lent;
+  }
+
   /** The target's values of each states, into the tensor beside them. */
   async #targetValues(where: string, ...pairs: readonly (readonly [states: Tensor, out: Tensor])[]): Promise<void> {
     const [device, target, kept, forwardAt] = [this.#device, this.#target, this.#kept, this.#forwardAt];
     if (!kept) {
       for (const [states, out] of pairs) {
-        const lent = this.#lent!.lend(this.#steps.owned);
+        const lent = this.#lend();
         const run = () => forwardAt!.call(this.#oracle, lent, states, out);
         await this.#call(where, 'forwardAt', [...lent, states, out], run);
       }

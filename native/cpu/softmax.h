@@ -138,8 +138,10 @@ __attribute__((always_inline)) inline void take_exps(const Exps exps, const T* x
   constexpr int kSize = kVectorSize<T>;
   ExpSum<T> sum;
   Vector<T> v;
-  // Memory works on the row after this one meanwhile: its largest element would wait for it.
-  const T* next = x + std::max<int64_t>(0, n - kAhead / int64_t(sizeof(T)));
+  // Memory brings what follows these elements, a row of as many most of the time, whose largest
+  // one is looked for next. A longer row would push it out of the cache again.
+  constexpr int64_t kAheadOf = kAhead / int64_t(sizeof(T)), kNear = (1 << 18) / int64_t(sizeof(T));
+  const T* next = n > kAheadOf && n <= kNear ? x + (n - kAheadOf) : x;
   int64_t at = 0;
   for (const int64_t many = n > ExpSum<T>::kMost ? 0 : n; at + 4 * kSize <= many; sum.settle()) {
     const int64_t end = std::min(many, at + ExpSum<T>::kTogether * kSize);

@@ -216,8 +216,8 @@ verify_on_arm64() {
   fi
 }
 
-# The plug-in, and the PTX of which it is made for sm_90: machine code of that architecture, or all as `npm run prebuilds`
-# makes it (deep), which then finds it made.
+# The plug-in, and the PTX of which it is made for sm_90: machine code of that architecture, or with `all` (deep) that of a
+# release, by the options of scripts/prebuilds.mjs, so that `npm run prebuilds` need not compile it again.
 # .ci/run begins it early, on what is idle: whoever comes second waits for the first.
 nvcc_build() { # [all]
   # Code of the host is tested on the emulated device: here it need not be fast.

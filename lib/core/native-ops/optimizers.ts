@@ -1556,7 +1556,7 @@ export interface OpsOfGroup {
    * Numerics: sums in the outputs' dtype, in the order of the terms; squares of f32 may be added in f32
    * within 512 elements, all else in f64; right for numbers of any size. NaN and infinity pass.
    * Traffic: one read of every term, one write of the sum; with base one read of it, one write, and
-   * one read of the sum unless `by` is plain.
+   * one read of the sum unless `by` is plain (CUDA reads it then, too).
    * ```
    *
    * - coefficients must be 1 to 8

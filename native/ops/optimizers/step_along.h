@@ -27,7 +27,7 @@ struct StepAlong {
   Numerics: sums in the outputs' dtype, in the order of the terms; squares of f32 may be added in f32
   within 512 elements, all else in f64; right for numbers of any size. NaN and infinity pass.
   Traffic: one read of every term, one write of the sum; with base one read of it, one write, and
-  one read of the sum unless `by` is plain.
+  one read of the sum unless `by` is plain (CUDA reads it then, too).
   )";
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[31] terms=f32[597x43],f32[31],f32[597x43],f32[31] coefficients=0.9,-0.1 "

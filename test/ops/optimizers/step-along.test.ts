@@ -3,7 +3,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
-import { devices } from '../../support/devices.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
 import { expectLikeReference } from '../../support/reference.ts';
 import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
 
@@ -22,6 +22,7 @@ describe.each(devices)('stepAlong on %s', (kind) => {
 
   it.each([
     ['f32', 'plain'],
+    ['f64', 'plain'],
     ['f64', 'unit'],
     ['f32', 'unit'],
     ['f64', 'within'],
@@ -90,6 +91,37 @@ describe.each(devices)('stepAlong on %s', (kind) => {
     expect([...(await valuesOf(y))]).toEqual([5, 6]);
     expect([...(await valuesOf(part))]).toEqual([6, 8]);
     expect([...(await length.read()), ...(await termLengths.read())]).toEqual([10, 10]);
+  });
+
+  it('in place, by a given factor: what is written is read before', async () => {
+    const at = (...values: number[]) => tensorOf(device, values, [values.length]);
+    for (const place of ['base', 'first', 'none'] as const) {
+      const [base, first, last] = [at(1, 2), at(3, 4), at(5, 7)];
+      const out = { base, first, none: at(0, 0) }[place];
+      const [length, outLength, termLengths] = [f64(device, 1), f64(device, 1), f64(device, 2)];
+      ops.stepAlong(device, { out: [out], base: [base], sum: [last], terms: [first, last], coefficients: [-2, 1], amount: 2, length, outLength, termLengths }); // biome-ignore format: one line
+      expect([...(await valuesOf(last))]).toEqual([-1, -1]);
+      expect([...(await valuesOf(out))]).toEqual([-1, 0]);
+      expect((await length.read())[0]).toBeCloseTo(Math.SQRT2, 6);
+      expect([...(await outLength.read())]).toEqual([1]);
+      expect((await termLengths.read())[0]).toBe(5);
+    }
+  });
+
+  it.each(onlyCpu)('moves vectors that are larger than caches, on %s', async () => {
+    const size = 2_200_003;
+    const numbers = (from: number) => Float32Array.from({ length: size }, (_, i) => ((i + from) % 97) - 48);
+    const [base, first, last] = [numbers(0), numbers(31), numbers(77)];
+    const [sum, out] = [Tensor.zeros(device, [size]), Tensor.zeros(device, [size])];
+    const given = [base, first, last].map((values) => Tensor.from(device, values, [size])) as [Tensor, Tensor, Tensor];
+    const outLength = f64(device, 1);
+    ops.stepAlong(device, { out: [out], base: [given[0]], sum: [sum], terms: given.slice(1), coefficients: [1, -2], amount: 0.5, outLength }); // biome-ignore format: one line
+    const u = first.map((value, i) => value - 2 * last[i]!);
+    const moved = base.map((value, i) => value + u[i]! / 2);
+    expect(Buffer.compare(Buffer.from((await sum.read()).buffer), Buffer.from(u.buffer))).toBe(0);
+    expect(Buffer.compare(Buffer.from((await out.read()).buffer), Buffer.from(moved.buffer))).toBe(0);
+    const squares = moved.reduce((total, value) => total + value * value, 0);
+    expect((await outLength.read())[0]! / Math.sqrt(squares)).toBeCloseTo(1, 6);
   });
 
   it.each([1e-300, 1e-160, 1e155, 1e300])('f64 of size %d, whose squares leave the range of f64', async (scale) => {

@@ -1,5 +1,8 @@
 #include "ops/optimizers/step_along.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
 #include "cpu/factor.h"
@@ -68,58 +71,77 @@ class BlockSum {
   bool streams_;
 };
 
+// out = base + factor · u of a chunk, block by block.
+template <class T>
+class Move {
+ public:
+  Move(const StepAlong& op, double factor, const Chunk& c, bool streams, Squares* squares)
+      : base_(op.base[c.tensor].as<T>() + c.begin),
+        factors_{1, finite_factor<T>(factor)},
+        sum_(op.out[c.tensor].as<T>() + c.begin, streams, squares) {}
+
+  // The next n numbers, by those of u.
+  void add(const T* u, int64_t n) {
+    const T* x[] = {base_, u};
+    sum_.add(2, x, factors_, n);
+    base_ += n;
+  }
+
+ private:
+  const T* base_;
+  T factors_[2];
+  BlockSum<T> sum_;
+};
+
 // Sums of squares of a chunk: of u and of out, which may be null, and of the last terms.
 struct Measures {
   Squares *u, *out, *terms;
 };
 
-// u, its squares, and those of the last terms; with a factor also out = base + factor · u, from
-// the block of u that has just been made.
+// Whether what a chunk writes to `view` passes the caches by, as none of the terms is there.
+template <class T>
+bool streams_past(const View& view, const Chunk& c, const T* const* terms, int64_t count) {
+  const T* to = view.as<T>() + c.begin;
+  return streams_to(view, to) && std::find(terms, terms + count, to) == terms + count;
+}
+
+// u, its squares, and those of the last terms; with a factor it moves base by each block of u that
+// has just been made.
 template <class T>
 void sum_chunk(const StepAlong& op, const double* coefficients, const double* factor,
                const Chunk& c, const Measures& to) {
   const int64_t terms = op.coefficients.count, first = terms - op.told();
-  const View& view = op.target()[c.tensor];
-  T* u = view.as<T>() + c.begin;
   T factors[kMostTerms];
   const T* x[kMostTerms];
-  bool streams = streams_to(view, u);
   for (int64_t j = 0; j < terms; ++j) {
     factors[j] = T(coefficients[j]);
     x[j] = op.terms[j * op.out.count + c.tensor].as<T>() + c.begin;
-    streams = streams && x[j] != u;
   }
-  BlockSum<T> sum(u, streams, to.u);
-  T* out = op.out[c.tensor].as<T>() + c.begin;
-  const T* moved[] = {factor ? op.base[c.tensor].as<T>() + c.begin : nullptr, nullptr};
-  const T by[] = {1, factor ? finite_factor<T>(*factor) : T(0)};
-  bool out_streams = factor && streams_to(op.out[c.tensor], out, moved[0]);
-  for (int64_t j = 0; j < terms; ++j) out_streams = out_streams && x[j] != out;
-  BlockSum<T> move(out, out_streams, to.out);
+  const View &u = op.target()[c.tensor], &out = op.out[c.tensor];
+  BlockSum<T> sum(u.as<T>() + c.begin, streams_past(u, c, x, terms), to.u);
+  std::optional<Move<T>> move;
+  if (factor) {
+    const T* base = op.base[c.tensor].as<T>() + c.begin;
+    const bool streams = streams_past(out, c, x, terms) && base != out.as<T>() + c.begin;
+    move.emplace(op, *factor, c, streams, to.out);
+  }
   for (int64_t done = 0; done < c.size; done += kBlock) {
     const int64_t n = std::min(kBlock, c.size - done);
     for (int64_t j = first; j < terms; ++j) add_squares(x[j], n, to.terms[j - first]);
-    moved[1] = sum.add(terms, x, factors, n);
+    const T* made = sum.add(terms, x, factors, n);
+    if (move) move->add(made, n);
     for (int64_t j = 0; j < terms; ++j) x[j] += n;
-    if (!factor) continue;
-    move.add(2, moved, by, n);
-    moved[0] += n;
   }
 }
 
-// out = base + factor · u
+// out = base + factor · u, of a u that is made.
 template <class T>
 void move_chunk(const StepAlong& op, double factor, const Chunk& c, Squares* squares) {
-  const View& view = op.out[c.tensor];
-  T* out = view.as<T>() + c.begin;
-  const T factors[] = {1, finite_factor<T>(factor)};
-  const T* x[] = {op.base[c.tensor].as<T>() + c.begin, op.sum[c.tensor].as<T>() + c.begin};
-  BlockSum<T> sum(out, streams_to(view, out, x[0], x[1]), squares);
-  for (int64_t done = 0; done < c.size; done += kBlock) {
-    const int64_t n = std::min(kBlock, c.size - done);
-    sum.add(2, x, factors, n);
-    x[0] += n, x[1] += n;
-  }
+  const View& out = op.out[c.tensor];
+  const T *base = op.base[c.tensor].as<T>() + c.begin, *u = op.sum[c.tensor].as<T>() + c.begin;
+  Move<T> move(op, factor, c, streams_to(out, out.as<T>() + c.begin, base, u), squares);
+  for (int64_t done = 0; done < c.size; done += kBlock)
+    move.add(u + done, std::min(kBlock, c.size - done));
 }
 
 }  // namespace
