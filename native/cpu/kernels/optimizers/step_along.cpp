@@ -98,7 +98,7 @@ struct Measures {
   Squares *u, *out, *terms;
 };
 
-// Whether what a chunk writes to `view` passes the caches by, as none of the terms is there.
+// True of a view that is large and none of the terms: stores of the chunk pass the caches by.
 template <class T>
 bool streams_past(const View& view, const Chunk& c, const T* const* terms, int64_t count) {
   const T* to = view.as<T>() + c.begin;
