@@ -101,6 +101,8 @@ interface Native {
   write(tensor: object, data: TypedArray): void;
   /** The same without a copy: nobody may change the array any more, or move its memory. */
   give(tensor: object, data: TypedArray): void;
+  /** Like `give` until the promise resolves, with the array, which is the caller's again then. */
+  lendArray<T extends TypedArray>(tensor: object, data: T): Promise<T>;
   /** Resolves with the array, which must fit, when it has been filled. */
   read<T extends TypedArray>(tensor: object, into: T): Promise<T> | T;
   /**

@@ -73,6 +73,10 @@ export let placeOf: (tensor: Tensor) => Place;
 export function give(tensor: Tensor, data: TypedArray): void {
   native.give(tensor, data);
 }
+/** @internal The same until the promise resolves, which it does however the write ends: the array is free then. */
+export function lend(tensor: Tensor, data: TypedArray): Promise<unknown> {
+  return native.lendArray(tensor, data);
+}
 /**
  * @internal Fills arrays that fit with the elements of tensors, in the same order, before it returns: for interfaces
  * that cannot await. The event loop waits for all work of the tensors' devices that was queued before.

@@ -5,13 +5,12 @@ import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { flag, kind, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
-import { given, type Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { Folder } from '../files/model-folder/folder.ts';
 import { Weights } from '../files/model-folder/weights.ts';
 import { quote } from '../files/quote.ts';
-import { tensorDtype } from '../files/safetensors/dtypes.ts';
-import type { OpenTensorFile } from '../files/safetensors/file.ts';
+import { newTensor } from '../files/safetensors/new-tensor.ts';
 import { checkPath } from '../files/transfer.ts';
 import { CodebookLinear } from './codebook/codebook-linear.ts';
 import { type Form, formsOf, layoutKey, partsOf } from './folders/layout.ts';
@@ -83,7 +82,7 @@ export async function loadCompressed(
             if (got !== `${dtype} [${shape}]`)
               throw refusal(where, `tensor ${quote(name + suffix)}`, `be ${dtype} [${shape}]`, got, 'ERR_FORMAT');
             parts.add(name + suffix);
-            tensors.push(owned.add(await tensorOf(where, device, file, name + suffix)));
+            tensors.push(owned.add(await newTensor(where, device, file, name + suffix)));
           }
           return tensors;
         };
@@ -96,7 +95,7 @@ export async function loadCompressed(
       for (const name of file.tensors.keys()) {
         if (parts.has(name)) continue;
         once(name);
-        loaded[name] = owned.add(await tensorOf(where, device, file, name));
+        loaded[name] = owned.add(await newTensor(where, device, file, name));
         signal?.throwIfAborted();
       }
     }
@@ -114,12 +113,6 @@ async function checkMetadata(folder: Folder, weights: Weights, quantization: unk
   if (!isRecord(quantization) || quantization['quant_method'] !== 'orthokit') return;
   for (const shard of weights.shards) if ((await weights.shard(shard)).metadata.has(layoutKey)) return;
   folder.fail(`the metadata of weights must have ${layoutKey}, as config.json says, got none`);
-}
-
-async function tensorOf(where: string, device: Device, file: OpenTensorFile, name: string): Promise<Tensor> {
-  const info = file.tensors.get(name)!;
-  const dtype = tensorDtype(where, name, info);
-  return given(device, (await file.read(name)) as never, info.shape, dtype);
 }
 
 /** A layer of parts, whose bytes it has from now on. */

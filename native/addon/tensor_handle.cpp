@@ -81,6 +81,7 @@ Tensor attached(Device& device, const Shape& shape, Dtype dtype, const Napi::Arr
 Napi::Function TensorHandle::define(Napi::Env env, Napi::Object exports) {
   exports["write"] = Napi::Function::New<&TensorHandle::write>(env);
   exports["give"] = Napi::Function::New<&TensorHandle::give>(env);
+  exports["lendArray"] = Napi::Function::New<&TensorHandle::lend_array>(env);
   exports["read"] = Napi::Function::New<&TensorHandle::read>(env);
   exports["look"] = Napi::Function::New<&TensorHandle::look>(env);
   exports["readNow"] = Napi::Function::New<&TensorHandle::read_now>(env);
@@ -92,7 +93,10 @@ Napi::Function TensorHandle::define(Napi::Env env, Napi::Object exports) {
 }
 
 TensorHandle::TensorHandle(const Napi::CallbackInfo& info)
-    : ObjectWrap(info), handles_(Addon::of(info.Env()).tensors), env_(info.Env()) {
+    : ObjectWrap(info),
+      all_bytes_(Addon::of(info.Env()).tensor_bytes),
+      handles_(Addon::of(info.Env()).tensors),
+      env_(info.Env()) {
   guard(info.Env(), "Tensor", [&] {
     place_ = handles_->insert(
         this);  // a constructor that throws has no destructor: nothing after this does
@@ -104,8 +108,8 @@ void TensorHandle::hold(std::shared_ptr<Device> device, Tensor tensor) {
   release();
   tensor_ = std::move(tensor);
   device_ = std::move(device);
-  reported_bytes_ = int64_t(tensor_.bytes());
-  Napi::MemoryManagement::AdjustExternalMemory(env_, reported_bytes_);
+  held_bytes_ = int64_t(tensor_.bytes());
+  all_bytes_->add(env_, held_bytes_);
 }
 
 template <class Make>
@@ -249,9 +253,7 @@ void TensorHandle::settle() {
 
 void TensorHandle::release() {
   if (!device_) return;
-  int64_t now;
-  const int64_t bytes = std::exchange(reported_bytes_, 0);  // the next tensor may have none
-  if (bytes) napi_adjust_external_memory(env_, -bytes, &now);
+  all_bytes_->add(env_, -std::exchange(held_bytes_, 0));  // the next tensor may have none
   tensor_ = {};
   moving_.reset();
   sharing_.reset();

@@ -50,6 +50,33 @@ Napi::Value TensorHandle::give(const Napi::CallbackInfo& info) {
   });
 }
 
+// Like give(), and a promise: once it resolves, the array is the caller's again.
+Napi::Value TensorHandle::lend_array(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), "write", [&] {
+    const TensorHandle& handle = handle_of(info.Env(), info[0], "tensor");
+    const Tensor& t = handle.tensor_;
+    const void* data = data_of(info[1], t.view());
+    auto c = completion_of(info.Env(), handle.device_);
+    Completion& pending = *c;
+    const auto promise = Addon::of(info.Env()).promise(info.Env(), std::move(c), [&](Done done) {
+      // The owner goes with the write, whether that runs, is skipped or dropped.
+      struct Owner {
+        Done done;
+        bool is_queued = false;
+        ~Owner() {
+          if (is_queued) done(std::nullopt);
+        }
+      };
+      const auto owner = std::make_shared<Owner>(std::move(done));
+      handle.device_->write(t, data, owner);
+      owner->is_queued = true;
+    });
+    // It completes on this thread, so not before here.
+    pending.array = Napi::Persistent(info[1].As<Napi::Object>());
+    return promise;
+  });
+}
+
 // The array comes from JS, where memory that cannot be had is an exception; N-API ends the process.
 // Returns a promise of it, or the array itself where it has been filled at once.
 Napi::Value TensorHandle::read(const Napi::CallbackInfo& info) {

@@ -44,7 +44,7 @@ const targets: Target[] = [
       "files/safetensors/file.ts: fail('path must be a regular file, got another kind');": 'test/attacks',
       'files/safetensors/file.ts: fail(`file must keep its size while it is read, got its end at byte ${at}`)':
         'a file that shrinks meanwhile; faults.test.ts',
-      'files/safetensors/file.ts: fail(`tensor ${JSON.stringify(name)} must be present, got none`);':
+      'files/safetensors/file.ts: return fail(`tensor ${JSON.stringify(name)} must be present, got none`);':
         'asked for by its caller, not by the file',
       'files/json/scanner.ts: goTo(position: number): void {': 'merges of tokenizers; the target tokenizer',
       'files/json/scanner.ts: this.fail(`${this.what} must have at most ${limit} bytes in the string at byte ${start}, got more`);':

@@ -36,6 +36,13 @@ describe.each(devices)('a process with a device on %s', { timeout: 60_000 }, (ki
     expect(Number(stdout)).toBeLessThan(1024); // MB, of 6,000
   });
 
+  it('collects no garbage for each large tensor that is made and disposed of', async () => {
+    const { stdout, ...ended } = await runChild('disposed.mjs', { env });
+    expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
+    expect(stdout).toMatch(/^\d+\n$/);
+    expect(Number(stdout)).toBeLessThan(20); // times, of 400 tensors
+  });
+
   it('ends the threads of devices that were dropped before there are many', async () => {
     const { stdout, ...ended } = await runChild('dropped-devices.mjs', { env });
     expect(ended).toEqual({ status: 0, signal: null, stderr: '' });

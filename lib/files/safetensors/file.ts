@@ -1,10 +1,11 @@
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { arrays, type Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { inTurns } from '../../core/turns.ts';
 import { attempt, calls } from '../calls.ts';
-import { readFully } from '../contents.ts';
+import { readFully, spanBytes } from '../contents.ts';
 import type { Fail } from '../json/scanner.ts';
 import { LentHandles } from '../lent-handles.ts';
 import { checkPath, givenUp } from '../transfer.ts';
@@ -38,6 +39,11 @@ export interface TensorFile {
   readStart(): Promise<Uint8Array>;
   /** The same as the array that `Tensor.from` takes; `ERR_UNSUPPORTED` for element types that tensors lack. */
   read(name: string, onBytes?: (count: number) => void): Promise<TypedArray>;
+  /**
+   * The same in spans of {@link spanBytes}, one after the other; `first` is the number of a span's first element, and
+   * the promise tells when its memory may be that of another one. It must not reject.
+   */
+  readSpans(name: string, take: (span: TypedArray, first: number) => Promise<unknown>): Promise<void>;
 }
 
 /**
@@ -142,6 +148,11 @@ async function readHeader(
     await read(bytes, dataStart + info.begin, onBytes);
     return bytes.buffer;
   };
+  const find = (name: string): readonly [TensorInfo, Dtype] => {
+    const info = tensors.get(name);
+    if (!info) return fail(`tensor ${JSON.stringify(name)} must be present, got none`);
+    return [info, tensorDtype(op, name, info)];
+  };
   return {
     tensors,
     metadata,
@@ -153,10 +164,22 @@ async function readHeader(
     },
     readRange: (info, from, into) => read(into, dataStart + info.begin + from),
     async read(name, onBytes) {
-      const info = tensors.get(name);
-      if (!info) fail(`tensor ${JSON.stringify(name)} must be present, got none`);
-      const dtype = tensorDtype(op, name, info);
+      const [info, dtype] = find(name);
       return typedArray(dtype, await readBytes(info, onBytes));
+    },
+    async readSpans(name, take) {
+      const [info, dtype] = find(name);
+      // While one is taken, the other is read.
+      const buffers: [Uint8Array<ArrayBuffer>?, Uint8Array<ArrayBuffer>?] = [];
+      const taken: [Promise<unknown>?, Promise<unknown>?] = [];
+      for (let from = 0, i = 0; from < info.byteLength; from += spanBytes, i = 1 - i) {
+        const size = Math.min(spanBytes, info.byteLength - from);
+        await taken[i];
+        buffers[i] ??= allocate(op, size);
+        const { buffer } = buffers[i]!;
+        await read(new Uint8Array(buffer, 0, size), dataStart + info.begin + from);
+        taken[i] = take(typedArray(dtype, buffer, size), from / arrays[dtype].BYTES_PER_ELEMENT);
+      }
     },
   };
 }

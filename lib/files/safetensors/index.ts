@@ -15,14 +15,15 @@ import {
   type Watchers,
   watchers,
 } from '../../core/schema.ts';
-import { give, given as givenTensor, type Tensor } from '../../core/tensor.ts';
+import { give, type Tensor } from '../../core/tensor.ts';
 import { Turns } from '../../core/turns.ts';
 import { quote } from '../quote.ts';
 import type { SaveOptions } from '../stateful.ts';
 import { checkPath, type Progress, saveSchema, type TransferOptions } from '../transfer.ts';
 import { checkAlive, checkFit, checkInto, checkNames, chosenOf } from './choice.ts';
-import { fileDtypes, tensorDtype } from './dtypes.ts';
+import { fileDtypes } from './dtypes.ts';
 import type { TensorInfo } from './header.ts';
+import { newTensor } from './new-tensor.ts';
 import { withTensors, writeShards } from './shards.ts';
 import { type TensorSource, writeTensorFile } from './write.ts';
 
@@ -129,8 +130,8 @@ const loadSchema: Schema<Resolved<LoadTensorsOptions, Exclude<keyof LoadTensorsO
 /**
  * Loads tensors of a safetensors file, each with the shape and dtype that it has there: all of them, or those that
  * `names` chooses; as new tensors, or into tensors that exist. A folder is read as the model in it:
- * `model.safetensors`, or the files that `model.safetensors.index.json` names. New tensors come one after the other, so
- * that the process holds few of them beside their device.
+ * `model.safetensors`, or the files that `model.safetensors.index.json` names. New tensors are filled one after the
+ * other, 4 MB at a time, so that the process holds little beside their device.
  *
  * The file is checked whole before the first tensor is made; of a folder all files, or with a list of `names` those
  * that hold them. If anything fails, no tensor is left behind. Tensors of
@@ -171,19 +172,17 @@ export async function loadTensors(
     let total = 0;
     for (const { byteLength } of chosen.values()) total += byteLength;
     let done = 0;
-    for (const [name, info] of chosen) {
+    const onBytes = (count: number) => {
+      done += count;
+      onProgress?.({ done, total });
+    };
+    for (const name of chosen.keys()) {
       if (turns.isDue) await turns.next();
-      const array = await file.read(name, (count) => {
-        done += count;
-        onProgress?.({ done, total });
-      });
       if (into) {
-        data.set(name, array);
+        data.set(name, await file.read(name, onBytes));
         continue;
       }
-      made[name] = owned.add(givenTensor(device, array, info.shape, tensorDtype(op, name, info)));
-      // The array of a tensor is there until it has been copied to the device.
-      await device.flow();
+      made[name] = owned.add(await newTensor(op, device, file, name, onBytes));
     }
   });
   signal?.throwIfAborted();

@@ -1,7 +1,6 @@
 // Tensors of a file, or of a folder with several: read as one, written so that none is larger than it may be.
 
 import { refusal } from '../../core/errors.ts';
-import type { TypedArray } from '../../core/native.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { calls, ioError, systemCode } from '../calls.ts';
 import { Folder } from '../model-folder/folder.ts';
@@ -16,7 +15,7 @@ import type { TensorInfo } from './header.ts';
 import { type TensorSource, type WriteOptions, writeTensorFile } from './write.ts';
 
 /** Tensors of one file or of several. */
-export type Tensors = Pick<TensorFile, 'tensors' | 'metadata' | 'read'>;
+export type Tensors = Pick<TensorFile, 'tensors' | 'metadata' | 'read' | 'readSpans'>;
 
 interface FolderOptions extends Pick<OpenOptions, 'op' | 'signal'> {
   readonly followLinks: boolean;
@@ -44,11 +43,9 @@ export async function withTensors<T>(
       for (const [name, info] of file.tensors) tensors.set(name, info);
       for (const [name, text] of file.metadata) if (!metadata.has(name)) metadata.set(name, text);
     }
-    const read = async (name: string, onBytes?: (count: number) => void): Promise<TypedArray> => {
-      const { file } = await weights.find(name);
-      return file.read(name, onBytes);
-    };
-    return await use({ tensors, metadata, read });
+    const read: Tensors['read'] = async (name, onBytes) => (await weights.find(name)).file.read(name, onBytes);
+    const readSpans: Tensors['readSpans'] = async (name, take) => (await weights.find(name)).file.readSpans(name, take);
+    return await use({ tensors, metadata, read, readSpans });
   } finally {
     await weights.close();
   }

@@ -23,42 +23,47 @@ async function run(input) {
   file = input;
   let codes = '';
   try {
-    await withTensorFile('file', { op: 'read' }, async ({ tensors, metadata, readStart, readBytes, read }) => {
-      const plain = plainRead(input);
-      assert.ok(input.subarray(0, plain.start).equals(await readStart()));
-      assert.equal(metadata.size, plain.metadata.size);
-      for (const [key, text] of plain.metadata) assert.equal(metadata.get(key), text);
-      assert.equal(tensors.size, plain.tensors.size);
-      const places = [];
-      for (const [
-        name,
-        {
-          dtype,
-          shape,
-          data_offsets: [begin, end],
-        },
-      ] of plain.tensors) {
-        const info = tensors.get(name);
-        assert.deepEqual([info.dtype, info.shape, info.begin, info.byteLength], [dtype, shape, begin, end - begin]);
-        places.push([begin, end]);
-        const bytes = input.subarray(plain.start + begin, plain.start + end);
-        assert.ok(bytes.equals(new Uint8Array(await readBytes(info))));
-        try {
-          const array = await read(name);
-          assert.ok(bytes.equals(new Uint8Array(array.buffer)));
-        } catch (error) {
-          codes = refusal(error, ['ERR_UNSUPPORTED']);
+    await withTensorFile(
+      'file',
+      { op: 'read' },
+      async ({ tensors, metadata, readStart, readBytes, read, readSpans }) => {
+        const plain = plainRead(input);
+        assert.ok(input.subarray(0, plain.start).equals(await readStart()));
+        assert.equal(metadata.size, plain.metadata.size);
+        for (const [key, text] of plain.metadata) assert.equal(metadata.get(key), text);
+        assert.equal(tensors.size, plain.tensors.size);
+        const places = [];
+        for (const [
+          name,
+          {
+            dtype,
+            shape,
+            data_offsets: [begin, end],
+          },
+        ] of plain.tensors) {
+          const info = tensors.get(name);
+          assert.deepEqual([info.dtype, info.shape, info.begin, info.byteLength], [dtype, shape, begin, end - begin]);
+          places.push([begin, end]);
+          const bytes = input.subarray(plain.start + begin, plain.start + end);
+          assert.ok(bytes.equals(new Uint8Array(await readBytes(info))));
+          try {
+            const array = await read(name);
+            assert.ok(bytes.equals(new Uint8Array(array.buffer)));
+            await readSpans(name, async (span, first) => assert.deepEqual([span, first], [array, 0]));
+          } catch (error) {
+            codes = refusal(error, ['ERR_UNSUPPORTED']);
+          }
         }
-      }
-      // Sorted, they cover the data without a hole.
-      places.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-      let at = 0;
-      for (const [begin, end] of places) {
-        assert.equal(begin, at);
-        at = end;
-      }
-      assert.equal(plain.start + at, input.length);
-    });
+        // Sorted, they cover the data without a hole.
+        places.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+        let at = 0;
+        for (const [begin, end] of places) {
+          assert.equal(begin, at);
+          at = end;
+        }
+        assert.equal(plain.start + at, input.length);
+      },
+    );
   } catch (error) {
     return refusal(error, ['ERR_FORMAT']);
   }

@@ -9,16 +9,23 @@ namespace orthokit::cuda {
 inline constexpr int64_t kMostBands = 512;
 inline constexpr int64_t kWarpColumns = 256;  // up to here a warp takes a row
 
+// The place of a column's sum among those of a row. Neighbouring threads take neighbouring fours,
+// which would fall in the same banks.
+__device__ inline int64_t slot_of_column(int64_t j, int64_t columns) {
+  return columns % kVector == 0 ? j % kVector * (columns / kVector) + j / kVector : j;
+}
+__device__ inline int64_t column_of_slot(int64_t slot, int64_t columns) {
+  const int64_t fours = columns / kVector;
+  return columns % kVector == 0 ? slot % fours * kVector + slot / fours : slot;
+}
+
 // kSums sums a column.
 template <int kSums>
 struct ColumnSums {
   double* sums;  // null: nobody asks
   int64_t columns;
 
-  // Neighbouring threads take neighbouring fours, which would fall in the same banks.
-  __device__ int64_t slot(int64_t j) const {
-    return columns % kVector == 0 ? j % kVector * (columns / kVector) + j / kVector : j;
-  }
+  __device__ int64_t slot(int64_t j) const { return slot_of_column(j, columns); }
   __device__ void clear(int64_t j) const {
 #pragma unroll
     for (int k = 0; k < kSums; ++k) sums[k * columns + slot(j)] = 0;
@@ -60,8 +67,7 @@ struct StoreColumnSums {
   double beta[kSums];
   int64_t columns;
   __device__ void operator()(int64_t s, double total) const {
-    const int64_t slot = s % columns, fours = columns / kVector;
-    const int64_t j = columns % kVector == 0 ? slot % fours * kVector + slot / fours : slot;
+    const int64_t j = column_of_slot(s % columns, columns);
 #pragma unroll
     for (int k = 0; k < kSums; ++k)
       if (s / columns == k && out[k])
