@@ -63,6 +63,7 @@ Napi::Value TensorHandle::lend_array(const Napi::CallbackInfo& info) {
       struct Owner {
         Done done;
         bool is_queued = false;
+        explicit Owner(Done d) : done(std::move(d)) {}
         ~Owner() {
           if (is_queued) done(std::nullopt);
         }

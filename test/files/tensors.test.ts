@@ -8,6 +8,7 @@ import {
   Device,
   type Dtype,
   loadTensors,
+  ops,
   readTensorInfo,
   type SaveTensorsOptions,
   saveTensors,
@@ -33,6 +34,39 @@ function values(dtype: Dtype, size: number): Float32Array | Float64Array | Uint1
 describe.each(devices)('on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
+
+  it('of more spans than may wait for a busy device come back whole', async () => {
+    using folder = new Folder();
+    const elements = Int32Array.from({ length: 18_000_001 }, (_, i) => i); // 72 MB, 18 spans of at most 16 at once
+    {
+      using x = Tensor.from(device, elements, [elements.length]);
+      await saveTensors(folder.file('x'), { x });
+    }
+    const size = kind === 'cpu' ? 1536 : 192;
+    using a = Tensor.full(device, [size, size], 1);
+    using out = Tensor.zeros(device, [size, size]);
+    for (let i = 0; i < 8; i++) ops.gemm(device, { a, b: a, c: out });
+    const { x } = await loadTensors(folder.file('x'), device);
+    expect(Buffer.compare(Buffer.from((await x!.read()).buffer), Buffer.from(elements.buffer))).toBe(0);
+    x!.dispose();
+  });
+
+  it('are not left where the device is closed between two spans', async () => {
+    using folder = new Folder();
+    const other = Device.open(kind);
+    await saveTensors(folder.file('x'), { x: Tensor.zeros(other, [3_000_000]) });
+    const progress: number[] = [];
+    let closed: Promise<void> | undefined;
+    const loading = loadTensors(folder.file('x'), other, {
+      onProgress: ({ done }) => {
+        progress.push(done);
+        closed ??= other.close();
+      },
+    });
+    await expect(loading).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+    expect(progress).toEqual([1 << 22]);
+    await closed;
+  });
 
   describe.each(Object.keys(spelling) as Dtype[])('tensors of %s', (dtype) => {
     it('come back with the same bits and shapes', async () => {

@@ -1,5 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { abortable } from '../../core/abortable.ts';
 import { arrays, type Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
@@ -13,6 +14,8 @@ import { tensorDtype, typedArray } from './dtypes.ts';
 import { limits, parseHeader, type TensorInfo } from './header.ts';
 
 const lengthBytes = 8;
+/** Spans of a tensor that are taken at once, 64 MB: a device may have work to do before it copies the first. */
+const mostSpans = 16;
 
 export interface OpenOptions {
   /** The public function that messages begin with. */
@@ -169,16 +172,16 @@ async function readHeader(
     },
     async readSpans(name, take) {
       const [info, dtype] = find(name);
-      // While one is taken, the other is read.
-      const buffers: [Uint8Array<ArrayBuffer>?, Uint8Array<ArrayBuffer>?] = [];
-      const taken: [Promise<unknown>?, Promise<unknown>?] = [];
-      for (let from = 0, i = 0; from < info.byteLength; from += spanBytes, i = 1 - i) {
+      // Spans that were taken come free in their order; none is read over before.
+      const free: ArrayBuffer[] = [];
+      const taken: Promise<unknown>[] = [];
+      for (let from = 0; from < info.byteLength; from += spanBytes) {
         const size = Math.min(spanBytes, info.byteLength - from);
-        await taken[i];
-        buffers[i] ??= allocate(op, size);
-        const { buffer } = buffers[i]!;
+        if (free.length > 0 || taken.length === mostSpans) await abortable(taken.shift()!, signal);
+        const buffer = free.pop() ?? allocate(op, size).buffer;
         await read(new Uint8Array(buffer, 0, size), dataStart + info.begin + from);
-        taken[i] = take(typedArray(dtype, buffer, size), from / arrays[dtype].BYTES_PER_ELEMENT);
+        const span = typedArray(dtype, buffer, size);
+        taken.push(take(span, from / arrays[dtype].BYTES_PER_ELEMENT).then(() => free.push(buffer)));
       }
     },
   };

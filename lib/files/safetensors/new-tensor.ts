@@ -19,8 +19,6 @@ export async function newTensor(
   const tensor = owned.add(new Tensor(device, info.shape, tensorDtype(op, name, info)));
   if (info.byteLength <= spanBytes) {
     give(tensor, await file.read(name, onBytes));
-    // The array is there until it has been copied to the device.
-    await device.flow();
   } else {
     // Host memory for all of it would take the system longer to find than the file to be read.
     await file.readSpans(name, (span, first) => {
@@ -29,6 +27,8 @@ export async function newTensor(
       return taken;
     });
   }
+  // The arrays are there until they have been copied to the device.
+  await device.flow();
   owned.move();
   return tensor;
 }
