@@ -49,6 +49,35 @@ describe.each(devices)('batchSweeps on %s', (kind) => {
     }
   });
 
+  it('agrees with the reference where the sum of any one column is too small for a number, or that of any one row', async () => {
+    const [n, m, options] = [5, 4, { eps: 1, tol: 0, maxSweeps: 3 }] as const;
+    // Costs of a column, or of a row, that are 2,000 above the others: e^−2000 is 0 in f64.
+    const far = Array.from({ length: m + n }, (_, line) =>
+      numbers(n * m, line).map((x, k) => x + ((line < m ? k % m === line : Math.floor(k / m) === line - m) ? 2000 : 0)),
+    );
+    const each = far.map((cost, b) => ({
+      cost,
+      masses: { rows: massesOf(n, 20 + b), columns: massesOf(m, 40 + b) },
+      f: new Float64Array(n),
+      g: new Float64Array(m),
+    }));
+    const batch = each.length;
+    const rowPotential = Tensor.zeros(device, [batch, n], { dtype: 'f64' });
+    const columnPotential = Tensor.zeros(device, [batch, m], { dtype: 'f64' });
+    const statistics = matrix(device, batch, 4);
+    ops.batchSweeps(device, {
+      cost: tensorOf(device, joined(far), [batch, n, m], 'f64'),
+      rowMass: Tensor.from(device, joined(each.map((p) => p.masses.rows)), [batch, n]),
+      columnMass: Tensor.from(device, joined(each.map((p) => p.masses.columns)), [batch, m]),
+      ...{ rowPotential, columnPotential, statistics, ...options },
+    });
+    const expected = each.map((p) => reference(p.cost, p.masses, p.f, p.g, options));
+    const tolerance = { dtype: 'f64', ulps: 1000, magnitude: 2000 } as const;
+    expectClose(await valuesOf(rowPotential), joined(each.map((p) => p.f)), tolerance);
+    expectClose(await valuesOf(columnPotential), joined(each.map((p) => p.g)), tolerance);
+    expectClose(await valuesOf(statistics), Float64Array.from(expected.flat()), tolerance);
+  });
+
   it('ends with plans that have the masses, each of its own problem', async () => {
     const [batch, n, m, eps] = [3, 20, 31, 0.5];
     const costs = numbers(batch * n * m, 1);
