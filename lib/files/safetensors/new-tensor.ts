@@ -1,5 +1,4 @@
 import type { Device } from '../../core/device.ts';
-import type { TypedArray } from '../../core/native.ts';
 import { Owned } from '../../core/owned.ts';
 import { give, lend, Tensor } from '../../core/tensor.ts';
 import { spanBytes } from '../contents.ts';
@@ -21,8 +20,10 @@ export async function newTensor(
     give(tensor, await file.read(name, onBytes));
   } else {
     // Host memory for all of it would take the system longer to find than the file to be read.
+    using flat = tensor.reshape([tensor.size]);
     await file.readSpans(name, (span, first) => {
-      const taken = lendSpan(tensor, span, first);
+      using part = flat.rows(first, first + span.length);
+      const taken = lend(part, span);
       onBytes?.(span.byteLength);
       return taken;
     });
@@ -31,11 +32,4 @@ export async function newTensor(
   await device.flow();
   owned.move();
   return tensor;
-}
-
-/** Elements of a tensor, from the `first` on, become those of a span, which is free when the promise resolves. */
-function lendSpan(tensor: Tensor, span: TypedArray, first: number): Promise<unknown> {
-  using flat = tensor.reshape([tensor.size]);
-  using part = flat.rows(first, first + span.length);
-  return lend(part, span);
 }
