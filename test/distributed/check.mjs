@@ -493,7 +493,7 @@ const checks = {
 const asked = process.argv.slice(2);
 const engines = asked.filter((word) => ['openmpi', 'mpich', 'gloo', 'nccl'].includes(word));
 const only = asked.filter((word) => !engines.includes(word));
-let failed = 0;
+const failures = [];
 for (const name of engines) {
   const engine = engineOf(name);
   const how = engine === 'mpi' ? ['--compiler', `mpicxx.${name}`] : [];
@@ -512,11 +512,13 @@ for (const name of engines) {
       await run(env, name);
       console.log(`${name}: ${check}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
     } catch (error) {
-      failed += 1;
-      console.error(`${name}: ${check}: failed\n`, error);
+      failures.push([`${name}: ${check}: failed\n`, error]);
+      console.error(...failures.at(-1));
     }
   }
 }
 for (const own of folders) rmSync(own, { recursive: true, force: true });
 if (engines.length === 0) console.error('usage: node test/distributed/check.mjs openmpi mpich gloo nccl [check…]');
-process.exitCode = failed > 0 || engines.length === 0 ? 1 : 0;
+// Once more, for a reader who sees the last lines only.
+for (const failure of failures) console.error(...failure);
+process.exitCode = failures.length > 0 || engines.length === 0 ? 1 : 0;
