@@ -5,7 +5,7 @@ import { Device, Tensor } from 'orthokit';
 import { connect } from 'orthokit/distributed';
 
 const [how] = process.argv.slice(2);
-const group = await connect({ timeout: how === 'stops' ? 2 : 20 });
+const group = await connect({ timeout: how === 'stops' ? 5 : 20 });
 const device = Device.open('cuda');
 const x = Tensor.full(device, [100_000], group.rank + 1);
 await group.allReduce([x], { tag: 'first' });

@@ -5,7 +5,8 @@ import { Device, Tensor } from 'orthokit';
 import { connect } from 'orthokit/distributed';
 
 const [how, control] = process.argv.slice(2);
-const group = await connect({ timeout: 2 });
+// In seconds: a rank that stops is waited for.
+const group = await connect({ timeout: how === 'stops' ? 5 : undefined });
 const { rank, size } = group;
 const device = Device.open('cuda');
 assert.equal(device.index, rank);

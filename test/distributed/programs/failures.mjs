@@ -17,7 +17,8 @@ if (how === 'absent') {
     process.exit();
   }
 }
-const options = { timeout: how === 'absent' || how === 'idle' ? 1 : 2 };
+// Seconds, short where their end is what happens; of what starts beside much else, enough for that.
+const options = { timeout: { absent: 1, stop: 5, close: 5, idle: 5 }[how] };
 if (how === 'buckets' && started === 1) options.bucketBytes = 4096;
 const group = await connect(options).catch((error) => {
   console.log(started, error.code, error.message);
@@ -47,7 +48,7 @@ if (group) {
       process.exitCode = 1;
     });
   } else if (how === 'idle') {
-    if (isBad) await pause(2500);
+    if (isBad) await pause(6500);
   } else if (how === 'signal') {
     if (group.rank === 0) console.log('ready');
     for (let stops = false; !stops; ) {
